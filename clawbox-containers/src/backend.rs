@@ -1,0 +1,146 @@
+//! The seam above: what agent code holds.
+
+use crate::{
+    capture::OutputFollower, engine::EnginePhase, error::ContainerResult, owner::Liveness,
+    token::ContainerTokenStore,
+};
+use async_trait::async_trait;
+use clawbox_types::{
+    ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput, ContainerSpawnRequest,
+    EnforcementReport, EngineInfo, ExitReport,
+};
+use std::sync::Arc;
+use time::OffsetDateTime;
+use tokio::{sync::watch, task::JoinHandle};
+
+/// Runs sandboxed containers on some engine.
+///
+/// [`ContainerManager`](crate::ContainerManager) implements it once for every engine; agent code holds an
+/// `Arc<dyn ContainerBackend>`. Every method may be called from any task, and any of its futures dropped.
+#[async_trait]
+pub trait ContainerBackend: Send + Sync + 'static {
+    /// Makes an identity before its container exists, so that a proxy can be opened first. Nothing is
+    /// registered: an identity that is never used leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](crate::ContainerError::Io) where the system has no random source.
+    fn pre_generate_id(&self) -> ContainerResult<ContainerIdentity>;
+
+    /// Runs a container for `request`, and returns once its command runs under the whole policy.
+    ///
+    /// On any error, and when the future is dropped, nothing is left: no container, no volume, no token.
+    ///
+    /// # Errors
+    ///
+    /// What the policy refuses, before the engine is asked; `AlreadyExists` for an identity in use, which is
+    /// not touched; `LimitReached`; `ImageNotFound`; `PolicyNotEnforced`; `StartFailed`; and the engine's
+    /// own troubles.
+    async fn spawn(&self, request: ContainerSpawnRequest) -> ContainerResult<ContainerInfo>;
+
+    /// Waits for the end of a container. A non-zero exit is not an error. Returns at once after the end.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn wait(&self, id: &ContainerId) -> ContainerResult<ExitReport>;
+
+    /// What the container printed so far: stdout and stderr apart, byte for byte, each up to the request's
+    /// limit, with the rest counted. Works while it runs and after any end.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn collect_output(&self, id: &ContainerId) -> ContainerResult<ContainerOutput>;
+
+    /// Follows the container's output from its beginning.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    fn follow_output(&self, id: &ContainerId) -> ContainerResult<OutputFollower>;
+
+    /// Ends the container and removes it from the engine: token revoked first, then `SIGTERM`, then `SIGKILL`.
+    /// Its output and its exit stay to be read until [`cleanup_stopped`](Self::cleanup_stopped).
+    /// Any number of calls succeed, as does one for a container that has ended or that somebody else removed.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an id that this backend never had; `EngineTimeout` where the engine has not confirmed
+    /// in time, while the manager goes on trying.
+    async fn kill(&self, id: &ContainerId) -> ContainerResult<()>;
+
+    /// The container's state, from memory: at once, even while the engine hangs.
+    fn get(&self, id: &ContainerId) -> Option<ContainerInfo>;
+
+    /// Every container's state, oldest first, from memory.
+    fn list(&self) -> Vec<ContainerInfo>;
+
+    /// What was requested and observed of each policy item before the command ran.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, also for a container that is not verified yet.
+    fn enforcement(&self, id: &ContainerId) -> ContainerResult<EnforcementReport>;
+
+    /// Removes the containers that have ended, forgets them and frees their places. Returns how many the
+    /// engine confirmed gone; those it did not confirm stay, and are tried again by the next call.
+    ///
+    /// # Errors
+    ///
+    /// None of its own today; an engine that does not answer shows in the count.
+    async fn cleanup_stopped(&self) -> ContainerResult<usize>;
+
+    /// Whether the engine answers.
+    async fn is_available(&self) -> bool;
+
+    /// Who the engine is and what it can enforce.
+    ///
+    /// # Errors
+    ///
+    /// `EngineUnavailable`, `EngineTimeout`.
+    async fn info(&self) -> ContainerResult<EngineInfo>;
+
+    /// The tokens of the live containers, for a proxy to check against.
+    fn token_store(&self) -> Arc<ContainerTokenStore>;
+
+    /// Every container of this user's at the engine, of whatever process.
+    ///
+    /// # Errors
+    ///
+    /// The engine's own.
+    async fn survey(&self) -> ContainerResult<Vec<SurveyedContainer>>;
+
+    /// Ends a surveyed container, of whatever process: its own manager, if it lives, sees it die and removes
+    /// it; otherwise it is removed here.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where the engine has no such container of this user's; the engine's own.
+    async fn evict(&self, id: &ContainerId) -> ContainerResult<()>;
+
+    /// Removes the containers whose owners are dead, once. Returns how many this call removed.
+    ///
+    /// # Errors
+    ///
+    /// The engine's own.
+    async fn reap_orphans(&self) -> ContainerResult<usize>;
+
+    /// Starts a task that calls [`reap_orphans`](Self::reap_orphans) at once and then at every interval,
+    /// until `shutdown` becomes true or its sender is dropped.
+    fn spawn_reaper(&self, shutdown: watch::Receiver<bool>) -> JoinHandle<()>;
+}
+
+/// A container of this user's, found at the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SurveyedContainer {
+    /// Its id.
+    pub id: ContainerId,
+    /// Whether the process that spawned it lives.
+    pub owner: Liveness,
+    /// Its phase at the engine.
+    pub phase: EnginePhase,
+    /// When it must have ended.
+    pub deadline: OffsetDateTime,
+}

@@ -1,0 +1,207 @@
+//! What the operator sets.
+
+use clawbox_types::{DEFAULT_AGENT_IMAGE, DEFAULT_ALLOWED_IMAGES, PolicyItem, PullPolicy};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+
+/// The operator's security policy, as written; a request can only narrow it.
+///
+/// [`SecurityPolicy::new`](crate::policy::SecurityPolicy::new) checks it. What is always in force has no
+/// field here: no capability, no new privileges, a read-only root, no network, the seccomp profile, no
+/// devices, private namespaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct ContainerSecurityConfig {
+    /// `uid:gid` of every process. `1000:1000` by default; neither may be 0.
+    pub user: String,
+    /// Which images may run ([`ImageRule`](clawbox_types::ImageRule)). An empty list allows none.
+    pub allowed_images: Vec<String>,
+    /// The image of a request that names none.
+    pub default_image: String,
+    /// When images are fetched.
+    pub pull: PullPolicy,
+    /// The most processes and threads of a container. 256 by default.
+    pub pids: u64,
+    /// The most memory that a request may ask for, in MiB. 8192 by default.
+    pub max_memory_mb: u64,
+    /// The most CPU time, in thousandths of a CPU; also what a request gets that names none. 1000 by default.
+    pub cpu_millis: u64,
+    /// The highest CPU weight that a request may ask for. 1024 by default.
+    pub max_cpu_shares: u64,
+    /// The longest time that a request may ask for, in milliseconds. 24 hours by default.
+    pub max_timeout_ms: u64,
+    /// The most bytes of each output stream that a request may ask to keep. 16 MiB by default.
+    pub max_output_bytes: u64,
+    /// Writable scratch space ([`TmpfsMount`](clawbox_types::TmpfsMount)). All of it together may take half
+    /// of a container's memory. `/tmp` by default.
+    pub tmpfs: Vec<String>,
+    /// How many files a process may hold open. 1024 by default.
+    pub open_files: u64,
+    /// How large a file a process may write, in bytes. 1 GiB by default.
+    pub max_file_bytes: u64,
+    /// The items that may fail to be enforced on this host. Empty by default: all must hold.
+    pub allow_degraded: BTreeSet<PolicyItem>,
+}
+
+impl ContainerSecurityConfig {
+    /// The default policy.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets which images may run.
+    #[must_use]
+    pub fn with_allowed_images<S: Into<String>>(
+        mut self,
+        rules: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.allowed_images = rules.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the image of a request that names none.
+    #[must_use]
+    pub fn with_default_image(mut self, image: impl Into<String>) -> Self {
+        self.default_image = image.into();
+        self
+    }
+
+    /// Sets when images are fetched.
+    #[must_use]
+    pub const fn with_pull(mut self, pull: PullPolicy) -> Self {
+        self.pull = pull;
+        self
+    }
+
+    /// Lets `item` fail to be enforced.
+    #[must_use]
+    pub fn with_degraded(mut self, item: PolicyItem) -> Self {
+        self.allow_degraded.insert(item);
+        self
+    }
+}
+
+impl Default for ContainerSecurityConfig {
+    fn default() -> Self {
+        Self {
+            user: "1000:1000".to_owned(),
+            allowed_images: DEFAULT_ALLOWED_IMAGES.map(str::to_owned).to_vec(),
+            default_image: DEFAULT_AGENT_IMAGE.to_owned(),
+            pull: PullPolicy::default(),
+            pids: 256,
+            max_memory_mb: 8192,
+            cpu_millis: 1000,
+            max_cpu_shares: 1024,
+            max_timeout_ms: 24 * 60 * 60 * 1000,
+            max_output_bytes: 16 << 20,
+            tmpfs: vec!["/tmp".to_owned()],
+            open_files: 1024,
+            max_file_bytes: 1 << 30,
+            allow_degraded: BTreeSet::new(),
+        }
+    }
+}
+
+/// How a manager runs, apart from security.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ManagerConfig {
+    /// How many containers may exist at once, ended ones that are not cleaned up included. 64 by default.
+    pub max_containers: usize,
+    /// How long a command has between `SIGTERM` and `SIGKILL`. Two seconds by default; at a deadline it is
+    /// inside the limit, and at most a tenth of it.
+    pub stop_grace: Duration,
+    /// How long each call to the engine may take.
+    pub timeouts: EngineTimeouts,
+    /// How often the reaper looks for orphans. 60 seconds by default.
+    pub reap_interval: Duration,
+    /// Where the manager keeps its ownership lease: a directory that only this user may enter.
+    /// `None`: nothing is kept on the host, and other processes cannot tell whether this one lives.
+    pub state_dir: Option<PathBuf>,
+}
+
+impl ManagerConfig {
+    /// Sets how many containers may exist at once.
+    #[must_use]
+    pub const fn with_max_containers(mut self, max: usize) -> Self {
+        self.max_containers = max;
+        self
+    }
+
+    /// Sets the time between `SIGTERM` and `SIGKILL`.
+    #[must_use]
+    pub const fn with_stop_grace(mut self, grace: Duration) -> Self {
+        self.stop_grace = grace;
+        self
+    }
+
+    /// Sets how long each call to the engine may take.
+    #[must_use]
+    pub const fn with_timeouts(mut self, timeouts: EngineTimeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets where the ownership lease is kept.
+    #[must_use]
+    pub fn with_state_dir(mut self, dir: Option<PathBuf>) -> Self {
+        self.state_dir = dir;
+        self
+    }
+}
+
+impl Default for ManagerConfig {
+    fn default() -> Self {
+        Self {
+            max_containers: 64,
+            stop_grace: Duration::from_secs(2),
+            timeouts: EngineTimeouts::default(),
+            reap_interval: Duration::from_secs(60),
+            state_dir: Some(default_state_dir()),
+        }
+    }
+}
+
+/// How long each kind of engine call may take before it is an `EngineTimeout`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EngineTimeouts {
+    /// Questions: probe, inspect, list. 10 seconds.
+    pub query: Duration,
+    /// Changes: create, attach, start, kill, remove. 60 seconds.
+    pub change: Duration,
+    /// Looking for and fetching an image. 15 minutes.
+    pub image: Duration,
+}
+
+impl EngineTimeouts {
+    /// The same bound for every call.
+    #[must_use]
+    pub const fn all(bound: Duration) -> Self {
+        Self {
+            query: bound,
+            change: bound,
+            image: bound,
+        }
+    }
+}
+
+impl Default for EngineTimeouts {
+    fn default() -> Self {
+        Self {
+            query: Duration::from_secs(10),
+            change: Duration::from_secs(60),
+            image: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// `clawbox` below the user's runtime directory, or below `/tmp` with the user's number where there is none.
+fn default_state_dir() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
+        Some(dir) if dir.is_absolute() => dir.join("clawbox"),
+        _ => std::env::temp_dir().join(format!("clawbox-{}", rustix::process::getuid().as_raw())),
+    }
+}

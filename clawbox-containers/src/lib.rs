@@ -1,0 +1,43 @@
+//! The core of clawbox: one security policy, its proof, and the lifecycle of a sandboxed container.
+//!
+//! A request takes one way, whatever the engine:
+//!
+//! ```text
+//! ContainerSpawnRequest
+//!   └► SecurityPolicy::admit ──► Admission::compile ──► ContainerPlan     pure; all violations at once
+//!        └► ContainerEngine::create, inspect ──► ObservedFacts
+//!             └► verify: facts == plan?           a difference removes it: PolicyNotEnforced
+//!                  └► attach, start ──► one owner task until the engine confirms that it is gone
+//! ```
+//!
+//! Agent code holds a [`ContainerBackend`]; somebody who has another engine implements [`ContainerEngine`]
+//! and gets the rest from [`ContainerManager`].
+
+pub mod aspects;
+mod backend;
+mod capture;
+pub mod config;
+pub mod engine;
+mod error;
+pub mod facts;
+mod labels;
+mod manager;
+mod owner;
+pub mod plan;
+pub mod policy;
+mod proxy;
+pub mod seccomp;
+mod token;
+pub mod verify;
+
+pub use backend::{ContainerBackend, SurveyedContainer};
+pub use capture::OutputFollower;
+pub use clawbox_types as types;
+pub use config::{ContainerSecurityConfig, EngineTimeouts, ManagerConfig};
+pub use engine::ContainerEngine;
+pub use error::{ContainerError, ContainerResult};
+pub use manager::{ContainerManager, PullObserver};
+pub use owner::{Liveness, OwnerId};
+pub use plan::ContainerPlan;
+pub use proxy::{CONTAINER_SOCKET, CONTAINER_SOCKET_DIR};
+pub use token::ContainerTokenStore;

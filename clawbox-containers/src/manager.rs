@@ -1,0 +1,303 @@
+//! The one implementation of [`ContainerBackend`], over any engine.
+
+mod bring_up;
+mod calls;
+mod ending;
+mod lifecycle;
+mod orphans;
+mod registry;
+
+use crate::{
+    backend::{ContainerBackend, SurveyedContainer},
+    capture::OutputFollower,
+    config::{ContainerSecurityConfig, ManagerConfig},
+    engine::{ContainerEngine, PullProgress},
+    error::{ContainerError, ContainerResult},
+    owner::{Lease, OwnerId},
+    policy::SecurityPolicy,
+    proxy::{CONTAINER_SOCKET, proxy_dir},
+    token::{ContainerTokenStore, new_identity},
+};
+use async_trait::async_trait;
+use calls::Calls;
+use clawbox_types::{
+    ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput, ContainerSpawnRequest,
+    ContainerStatus, EnforcementReport, EngineInfo, ExitReport,
+};
+use lifecycle::Life;
+use registry::Registry;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Told of each step of fetching an image.
+pub type PullObserver = Arc<dyn Fn(PullProgress) + Send + Sync>;
+
+/// Runs containers on an engine: policy, plan, verification, deadlines, output, tokens and clean-up, written
+/// once for every engine.
+///
+/// A clone is another handle to the same manager. When the last handle is dropped, every container is killed
+/// and removed in the background; a program that is about to end kills its containers first.
+pub struct ContainerManager<E: ContainerEngine> {
+    shared: Arc<Shared<E>>,
+    last_handle: Arc<DropGuard>,
+}
+
+impl<E: ContainerEngine> Clone for ContainerManager<E> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            last_handle: Arc::clone(&self.last_handle),
+        }
+    }
+}
+
+impl<E: ContainerEngine> std::fmt::Debug for ContainerManager<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ContainerManager")
+            .field("endpoint", &self.shared.calls.engine.endpoint())
+            .field("owner", &self.shared.owner)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a manager's handles and its containers' tasks share.
+struct Shared<E> {
+    calls: Calls<E>,
+    policy: SecurityPolicy,
+    config: ManagerConfig,
+    registry: Registry,
+    tokens: Arc<ContainerTokenStore>,
+    owner: OwnerId,
+    lease: Mutex<Option<Lease>>,
+    on_pull: Option<PullObserver>,
+    /// The last handle is gone.
+    shutdown: CancellationToken,
+}
+
+impl<E: ContainerEngine> ContainerManager<E> {
+    /// A manager of containers on `engine`, which is not asked anything yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ContainerError::PolicyDenied`] with everything that is impossible in `security`.
+    pub fn new(
+        engine: E,
+        security: &ContainerSecurityConfig,
+        config: ManagerConfig,
+    ) -> ContainerResult<Self> {
+        Self::with_pull_observer(engine, security, config, None)
+    }
+
+    /// As [`new`](Self::new), with somebody to tell of images that are being fetched.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_pull_observer(
+        engine: E,
+        security: &ContainerSecurityConfig,
+        config: ManagerConfig,
+        on_pull: Option<PullObserver>,
+    ) -> ContainerResult<Self> {
+        let shutdown = CancellationToken::new();
+        Ok(Self {
+            last_handle: Arc::new(shutdown.clone().drop_guard()),
+            shared: Arc::new(Shared {
+                policy: SecurityPolicy::new(security)?,
+                calls: Calls {
+                    engine,
+                    timeouts: config.timeouts,
+                },
+                registry: Registry::new(config.max_containers),
+                tokens: Arc::default(),
+                owner: OwnerId::generate(),
+                lease: Mutex::default(),
+                on_pull,
+                shutdown,
+                config,
+            }),
+        })
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &E {
+        &self.shared.calls.engine
+    }
+
+    /// Who this manager is on its containers' labels.
+    #[must_use]
+    pub fn owner(&self) -> OwnerId {
+        self.shared.owner
+    }
+}
+
+impl<E> Shared<E> {
+    /// Takes the ownership lease, once, before the first container.
+    fn hold_lease(&self) -> ContainerResult<()> {
+        let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (None, Some(dir)) = (lease.as_ref(), &self.config.state_dir) {
+            *lease = Some(Lease::take(dir, self.owner)?);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
+    fn pre_generate_id(&self) -> ContainerResult<ContainerIdentity> {
+        new_identity().map_err(|source| ContainerError::Io {
+            what: "reading random bytes",
+            path: "getrandom(2)".into(),
+            source,
+        })
+    }
+
+    async fn spawn(&self, request: ContainerSpawnRequest) -> ContainerResult<ContainerInfo> {
+        let shared = &self.shared;
+        let admission = shared.policy.admit(&request)?;
+        let proxy_dir = admission
+            .proxy_socket()
+            .map(|path| proxy_dir(path))
+            .transpose()?;
+        shared.hold_lease()?;
+        let identity = match request.identity {
+            Some(identity) => identity,
+            None => self.pre_generate_id()?,
+        };
+        let info = ContainerInfo::new(
+            identity.id.clone(),
+            ContainerStatus::Creating,
+            request.policy,
+            &request.task,
+            CONTAINER_SOCKET,
+        );
+        let output_limit = usize::try_from(admission.max_output().get()).unwrap_or(usize::MAX);
+        let (record, place) = shared.registry.reserve(info, output_limit)?;
+        shared.tokens.insert(&identity);
+        let life = Life {
+            shared: Arc::clone(shared),
+            record,
+            admission,
+            identity,
+            proxy_dir,
+            place,
+        };
+        let abandoned = CancellationToken::new();
+        let guard = abandoned.clone().drop_guard();
+        let (answer, answered) = oneshot::channel();
+        let id = life.identity.id.clone();
+        tokio::spawn(life.run(abandoned, answer));
+        let outcome = answered.await;
+        guard.disarm();
+        // The task answers unless the runtime is being torn down.
+        outcome.unwrap_or(Err(ContainerError::InvalidState {
+            id,
+            expected: "running",
+            actual: ContainerStatus::Lost,
+        }))
+    }
+
+    async fn wait(&self, id: &ContainerId) -> ContainerResult<ExitReport> {
+        let record = self.shared.registry.find(id)?;
+        Ok(record.ended().await)
+    }
+
+    async fn collect_output(&self, id: &ContainerId) -> ContainerResult<ContainerOutput> {
+        Ok(self.shared.registry.find(id)?.capture.output())
+    }
+
+    fn follow_output(&self, id: &ContainerId) -> ContainerResult<OutputFollower> {
+        let record = self.shared.registry.find(id)?;
+        Ok(OutputFollower::new(Arc::clone(&record.capture)))
+    }
+
+    async fn kill(&self, id: &ContainerId) -> ContainerResult<()> {
+        let shared = &self.shared;
+        let record = shared.registry.find(id)?;
+        shared.tokens.revoke(id);
+        record.kill.cancel();
+        let after = shared.config.stop_grace + shared.config.timeouts.change;
+        timeout(after, record.gone.cancelled())
+            .await
+            .map_err(|_| ContainerError::EngineTimeout {
+                endpoint: shared.calls.engine.endpoint(),
+                call: "kill and remove the container",
+                after,
+            })
+    }
+
+    fn get(&self, id: &ContainerId) -> Option<ContainerInfo> {
+        Some(self.shared.registry.get(id)?.info())
+    }
+
+    fn list(&self) -> Vec<ContainerInfo> {
+        let all = self.shared.registry.all();
+        all.iter().map(|record| record.info()).collect()
+    }
+
+    fn enforcement(&self, id: &ContainerId) -> ContainerResult<EnforcementReport> {
+        let record = self.shared.registry.find(id)?;
+        let report = record.enforcement.get().cloned();
+        report.ok_or_else(|| ContainerError::NotFound { id: id.clone() })
+    }
+
+    async fn cleanup_stopped(&self) -> ContainerResult<usize> {
+        let shared = &self.shared;
+        let mut stopped = shared.registry.all();
+        stopped.retain(|record| record.has_ended());
+        for record in &stopped {
+            record.remove.cancel();
+        }
+        let all_gone = async {
+            for record in &stopped {
+                record.gone.cancelled().await;
+            }
+        };
+        // Those that are not gone in time are not counted, and stay.
+        drop(timeout(shared.config.timeouts.change, all_gone).await);
+        stopped.retain(|record| record.gone.is_cancelled());
+        for record in &stopped {
+            shared.registry.forget(&record.info().container_id);
+        }
+        tracing::info!(count = stopped.len(), "cleaned up stopped containers");
+        Ok(stopped.len())
+    }
+
+    async fn is_available(&self) -> bool {
+        self.info().await.is_ok()
+    }
+
+    async fn info(&self) -> ContainerResult<EngineInfo> {
+        let calls = &self.shared.calls;
+        calls.query("describe itself", calls.engine.probe()).await
+    }
+
+    fn token_store(&self) -> Arc<ContainerTokenStore> {
+        Arc::clone(&self.shared.tokens)
+    }
+
+    async fn survey(&self) -> ContainerResult<Vec<SurveyedContainer>> {
+        self.shared.survey().await
+    }
+
+    async fn evict(&self, id: &ContainerId) -> ContainerResult<()> {
+        if self.shared.registry.get(id).is_some() {
+            return self.kill(id).await;
+        }
+        self.shared.evict(id).await
+    }
+
+    async fn reap_orphans(&self) -> ContainerResult<usize> {
+        self.shared.reap_orphans().await
+    }
+
+    fn spawn_reaper(&self, shutdown: watch::Receiver<bool>) -> JoinHandle<()> {
+        tokio::spawn(Arc::clone(&self.shared).reap_until(shutdown))
+    }
+}

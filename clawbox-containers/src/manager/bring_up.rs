@@ -1,0 +1,144 @@
+//! The way up: image, plan, create, gate 1, attach, start.
+
+use super::{
+    ending::DRAIN_PATIENCE,
+    lifecycle::{Life, Running},
+};
+use crate::{
+    engine::{ContainerEngine, EngineError, EngineErrorKind, EnginePhase},
+    error::{ContainerError, ContainerResult},
+    labels::Ours,
+    policy::Placement,
+    verify::{refusals, verify},
+};
+use clawbox_types::ContainerStatus;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+impl<E: ContainerEngine> Life<E> {
+    /// Brings the container up to the point where its command runs. On any error something may be left at the engine.
+    pub(super) async fn bring_up(&self, abandoned: &CancellationToken) -> ContainerResult<Running> {
+        let given_up = async {
+            tokio::select! {
+                () = abandoned.cancelled() => {}
+                () = self.record.kill.cancelled() => {}
+                () = self.shared.shutdown.cancelled() => {}
+            }
+        };
+        let calls = &self.shared.calls;
+        let policy = &self.shared.policy;
+        let image = self.admission.image();
+        let observer = self.shared.on_pull.clone();
+        let progress = move |step| {
+            if let Some(observer) = &observer {
+                observer(step);
+            }
+        };
+        let looked_up = calls.bounded(
+            "find the image",
+            calls.timeouts.image,
+            calls.engine.ensure_image(image, policy.pull(), &progress),
+        );
+        // A fetch may be dropped half way; the calls after it are waited for, so that their outcome is known.
+        let image_facts = tokio::select! {
+            found = looked_up => found.map_err(|error| self.image_error(error))?,
+            () = given_up => return Err(self.given_up()),
+        };
+        let ours = Ours {
+            id: self.id().clone(),
+            owner: self.shared.owner,
+            deadline: OffsetDateTime::now_utc()
+                + self.admission.timeout().duration()
+                + DRAIN_PATIENCE,
+        };
+        let plan = self.admission.compile(
+            &image_facts,
+            Placement {
+                identity: self.identity.clone(),
+                labels: ours.encode(),
+                proxy_dir: self.proxy_dir.clone(),
+            },
+        )?;
+        let warnings = calls
+            .change("create the container", calls.engine.create(&plan))
+            .await?;
+        self.go_on(abandoned)?;
+        let inspection = calls
+            .query("inspect the container", calls.engine.inspect(self.id()))
+            .await?;
+        let report = verify(plan.spec(), &inspection.facts, &warnings);
+        let items = refusals(&report, &warnings, policy.allow_degraded());
+        if !items.is_empty() {
+            return Err(ContainerError::PolicyNotEnforced { items });
+        }
+        if inspection.state.phase != EnginePhase::Created {
+            let says = format!(
+                "the container is {} before it was started",
+                inspection.state.phase
+            );
+            return Err(ContainerError::EngineFailed {
+                call: "create the container",
+                source: EngineError::new(EngineErrorKind::BadAnswer, says),
+            });
+        }
+        // First to be set, as this task is the only one that sets it.
+        drop(self.record.enforcement.set(report));
+        let chunks = calls
+            .change("attach to the output", calls.engine.attach(self.id()))
+            .await?;
+        self.go_on(abandoned)?;
+        let capture = Arc::clone(&self.record.capture);
+        let output = tokio::spawn(async move { capture.fill(chunks).await });
+        let since = Instant::now();
+        let started = calls
+            .change("start the container", calls.engine.start(self.id()))
+            .await;
+        if let Err(error) = started {
+            output.abort();
+            return Err(match error {
+                ContainerError::EngineFailed { source, .. } => ContainerError::StartFailed {
+                    id: self.id().clone(),
+                    source,
+                },
+                other => other,
+            });
+        }
+        Ok(Running { since, output })
+    }
+
+    /// Stops a spawn that nobody wants any more, between two calls.
+    fn go_on(&self, abandoned: &CancellationToken) -> ContainerResult<()> {
+        let given_up = abandoned.is_cancelled()
+            || self.record.kill.is_cancelled()
+            || self.shared.shutdown.is_cancelled();
+        if given_up {
+            Err(self.given_up())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn given_up(&self) -> ContainerError {
+        ContainerError::InvalidState {
+            id: self.id().clone(),
+            expected: "wanted until it runs",
+            actual: ContainerStatus::Killed,
+        }
+    }
+
+    fn image_error(&self, error: ContainerError) -> ContainerError {
+        match error {
+            ContainerError::EngineFailed { source, .. }
+                if source.kind() == EngineErrorKind::ImageNotFound =>
+            {
+                ContainerError::ImageNotFound {
+                    image: Box::new(self.admission.image().clone()),
+                    source,
+                }
+            }
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Who owns a container, and whether that owner lives: a lease that the kernel gives back.
+
+use crate::error::{ContainerError, ContainerResult};
+use std::{
+    fmt,
+    fs::{DirBuilder, File, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+use uuid::Uuid;
+
+/// One manager in one process: the value of the label `clawbox.owner`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnerId(Uuid);
+
+impl OwnerId {
+    pub(crate) fn generate() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl fmt::Display for OwnerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for OwnerId {
+    type Err = ();
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let owner = Uuid::try_parse(s).map(Self).map_err(|_| ())?;
+        if owner.to_string() == s {
+            Ok(owner)
+        } else {
+            Err(())
+        }
+    }
+}
+
+/// Whether the owner of a container lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Liveness {
+    /// It holds its lease: nobody else touches its containers.
+    Alive,
+    /// Its lease has come back: its containers are orphans.
+    Dead,
+    /// There is no lease to ask here, so it is treated as alive.
+    Unknown,
+}
+
+impl fmt::Display for Liveness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Alive => "alive",
+            Self::Dead => "dead",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// A held lease: a locked file named by the owner's id. The kernel unlocks it when the process ends, however
+/// it ends; a lease that is dropped in order also removes its file.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lease {
+    /// Takes the lease of `owner` below `dir`, which is made if need be, mode 0700.
+    pub(crate) fn take(dir: &Path, owner: OwnerId) -> ContainerResult<Self> {
+        let io = |what, path: &Path| {
+            let path = path.to_owned();
+            move |source| ContainerError::Io { what, path, source }
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(io("making the state directory", dir))?;
+        let metadata = dir
+            .symlink_metadata()
+            .map_err(io("looking at the state directory", dir))?;
+        let ours = metadata.uid() == rustix::process::getuid().as_raw();
+        if !metadata.is_dir() || !ours || metadata.mode() & 0o077 != 0 {
+            let refused = io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "it must be a directory of this user's with mode 0700",
+            );
+            return Err(io("using the state directory", dir)(refused));
+        }
+        let path = lease_path(dir, owner);
+        // Locked under another name first, so that nobody finds it unlocked.
+        let fresh = path.with_extension("new");
+        let file = File::create_new(&fresh).map_err(io("making the ownership lease", &fresh))?;
+        file.lock()
+            .map_err(io("locking the ownership lease", &fresh))?;
+        std::fs::rename(&fresh, &path).map_err(io("naming the ownership lease", &path))?;
+        Ok(Self { path, _file: file })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::debug!(%error, path = %self.path.display(), "ownership lease not removed");
+        }
+    }
+}
+
+/// Asks below `dir` whether `owner` lives.
+pub(crate) fn liveness(dir: &Path, owner: OwnerId) -> Liveness {
+    let Ok(file) = File::open(lease_path(dir, owner)) else {
+        return Liveness::Unknown;
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Liveness::Dead,
+        Err(TryLockError::WouldBlock) => Liveness::Alive,
+        Err(TryLockError::Error(_)) => Liveness::Unknown,
+    }
+}
+
+/// Forgets the lease of an owner that is dead and has no containers left.
+pub(crate) fn forget(dir: &Path, owner: OwnerId) {
+    if liveness(dir, owner) == Liveness::Dead {
+        drop(std::fs::remove_file(lease_path(dir, owner)));
+    }
+}
+
+/// Every owner that has a lease below `dir`, live or dead.
+pub(crate) fn owners(dir: &Path) -> Vec<OwnerId> {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            name.to_str()?.strip_suffix(".lease")?.parse().ok()
+        })
+        .collect()
+}
+
+fn lease_path(dir: &Path, owner: OwnerId) -> PathBuf {
+    dir.join(format!("{owner}.lease"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_lease_is_alive_while_held_dead_when_abandoned_and_unknown_when_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("state");
+        let owner = OwnerId::generate();
+        let lease = Lease::take(&dir, owner).unwrap();
+        assert_eq!(liveness(&dir, owner), Liveness::Alive);
+        assert_eq!(owners(&dir), [owner]);
+        forget(&dir, owner);
+        assert_eq!(liveness(&dir, owner), Liveness::Alive);
+
+        // What the kernel does when a process dies: the descriptor goes, the file stays.
+        let copy = lease.path.with_extension("copy");
+        std::fs::copy(&lease.path, &copy).unwrap();
+        let path = lease.path.clone();
+        drop(lease);
+        assert_eq!(liveness(&dir, owner), Liveness::Unknown);
+        std::fs::rename(&copy, &path).unwrap();
+        assert_eq!(liveness(&dir, owner), Liveness::Dead);
+        forget(&dir, owner);
+        assert_eq!(liveness(&dir, owner), Liveness::Unknown);
+    }
+
+    #[test]
+    fn a_state_directory_that_others_may_enter_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let error = Lease::take(dir.path(), OwnerId::generate()).unwrap_err();
+        assert!(matches!(error, ContainerError::Io { .. }), "{error}");
+    }
+}

@@ -1,0 +1,88 @@
+//! The plan of a container: the one proof that the policy ran.
+
+use crate::aspects::{
+    Binds, CapabilitySets, CommandLine, CpuBandwidth, DeviceAccess, EngineDuties, Environment,
+    Init, Ipc, KernelPaths, LogBounds, Name, Namespaces, Network, Seccomp, Tmpfs, Ulimits,
+};
+
+/// A container as the policy wants it, complete and explicit.
+///
+/// It comes out of [`Admission::compile`](crate::policy::Admission::compile) and from nowhere else:
+/// to hold one is to know that the policy ran.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContainerPlan {
+    spec: PlanSpec,
+}
+
+impl ContainerPlan {
+    pub(crate) const fn new(spec: PlanSpec) -> Self {
+        Self { spec }
+    }
+
+    /// Every field. Encoders take it apart without `..`, so that a new field breaks each backend's build
+    /// until it is handled there.
+    #[must_use]
+    pub const fn spec(&self) -> &PlanSpec {
+        &self.spec
+    }
+}
+
+/// The fields of a plan, one for each [`PolicyItem`](clawbox_types::PolicyItem).
+///
+/// No value means "whatever the engine does by default". What an engine reports has the same types, in
+/// [`ObservedFacts`](crate::facts::ObservedFacts).
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanSpec {
+    /// `uid:gid`, both numbers.
+    pub user: String,
+    /// Whether the root filesystem is read-only.
+    pub read_only_root: bool,
+    /// Capabilities beyond, and taken from, the engine's default set.
+    pub capabilities: CapabilitySets,
+    /// Whether `no_new_privs` is set.
+    pub no_new_privileges: bool,
+    /// The system call filter.
+    pub seccomp: Seccomp,
+    /// The network.
+    pub network: Network,
+    /// How many processes and threads may live at once.
+    pub pids: u64,
+    /// Memory, in bytes.
+    pub memory: u64,
+    /// Memory and swap together, in bytes.
+    pub memory_and_swap: u64,
+    /// CPU time.
+    pub cpu: CpuBandwidth,
+    /// The relative CPU weight, on the scale of cgroup v1's `cpu.shares`.
+    pub cpu_shares: u64,
+    /// Writable scratch space.
+    pub tmpfs: Tmpfs,
+    /// What is bound from the host.
+    pub mounts: Binds,
+    /// Shared memory.
+    pub ipc: Ipc,
+    /// The other namespaces.
+    pub namespaces: Namespaces,
+    /// Resource limits of each process.
+    pub ulimits: Ulimits,
+    /// `oom_score_adj`, -1000 to 1000.
+    pub oom_score: i64,
+    /// Hidden and read-only paths of the kernel's.
+    pub kernel_paths: KernelPaths,
+    /// Privilege and devices.
+    pub devices: DeviceAccess,
+    /// What the engine does for the container on its own.
+    pub lifecycle: EngineDuties,
+    /// The image's id at the engine.
+    pub image: String,
+    /// What is executed, and where.
+    pub command: CommandLine,
+    /// The environment.
+    pub environment: Environment,
+    /// Who is process 1.
+    pub init: Init,
+    /// The engine's own log.
+    pub log: LogBounds,
+    /// The name and the labels.
+    pub identity: Name,
+}

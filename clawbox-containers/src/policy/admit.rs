@@ -1,0 +1,229 @@
+//! What the request and the operator decide, before any engine is asked.
+
+use super::{SecurityPolicy, reserved::reserved};
+use crate::{
+    error::{ContainerError, ContainerResult},
+    proxy::check_proxy_path,
+};
+use clawbox_types::{
+    ContainerSpawnRequest, CpuQuota, CpuShares, EnvValue, ImageRef, MemoryLimit, OutputLimit,
+    PidsLimit, SandboxPolicy, Timeout, Violation,
+};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// A request that the policy admits: everything but what the image has to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admission {
+    pub(super) policy: SecurityPolicy,
+    pub(super) image: ImageRef,
+    pub(super) sandbox: SandboxPolicy,
+    pub(super) what: What,
+    pub(super) env: BTreeMap<String, EnvValue>,
+    pub(super) working_dir: Option<String>,
+    pub(super) proxy_socket: Option<PathBuf>,
+    pub(super) memory: MemoryLimit,
+    pub(super) cpu: CpuQuota,
+    pub(super) cpu_shares: CpuShares,
+    pub(super) pids: PidsLimit,
+    timeout: Timeout,
+    max_output: OutputLimit,
+}
+
+/// What is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    /// The image's own entrypoint and command.
+    Image,
+    /// The image's entrypoint with these arguments.
+    Args(Vec<String>),
+    /// Exactly this.
+    Command(Vec<String>),
+}
+
+impl Admission {
+    /// The image, in its canonical form.
+    #[must_use]
+    pub const fn image(&self) -> &ImageRef {
+        &self.image
+    }
+
+    /// How long the container may run.
+    #[must_use]
+    pub const fn timeout(&self) -> Timeout {
+        self.timeout
+    }
+
+    /// How many bytes of each output stream are kept.
+    #[must_use]
+    pub const fn max_output(&self) -> OutputLimit {
+        self.max_output
+    }
+
+    /// Where the proxy listens on the host.
+    #[must_use]
+    pub const fn proxy_socket(&self) -> Option<&PathBuf> {
+        self.proxy_socket.as_ref()
+    }
+}
+
+impl SecurityPolicy {
+    /// Decides on a request, without asking any engine.
+    ///
+    /// # Errors
+    ///
+    /// All violations at once: [`ContainerError::InvalidRequest`] where no configuration could accept any of
+    /// them, [`ContainerError::ImageNotAllowed`] where the image is the only thing wrong, and otherwise
+    /// [`ContainerError::PolicyDenied`].
+    pub fn admit(&self, request: &ContainerSpawnRequest) -> ContainerResult<Admission> {
+        let impossible = request.check().err().unwrap_or_default();
+        let mut forbidden = Vec::new();
+        if !request.policy.uses_container() {
+            forbidden.push(Violation::new(
+                "policy",
+                request.policy,
+                "container or container_direct; wasm_only asks for no container",
+            ));
+        }
+        self.limits_forbid(request, &mut forbidden);
+        for key in request.env.keys() {
+            if let Some(accepted) = reserved(key) {
+                forbidden.push(Violation::new(
+                    format!("env.{key}"),
+                    "a reserved key",
+                    accepted,
+                ));
+            }
+        }
+        if let Some(path) = &request.proxy_socket {
+            forbidden.extend(check_proxy_path(path).err().map(|e| e.at("proxy_socket")));
+        }
+        let image = match &request.image {
+            Some(image) => image.parse().ok(),
+            None => Some(self.default_image.clone()),
+        };
+        let denied_image = image.as_ref().filter(|image| !self.is_allowed_image(image));
+        if let Some(image) = denied_image {
+            if impossible.is_empty() && forbidden.is_empty() {
+                return Err(ContainerError::ImageNotAllowed {
+                    image: Box::new(image.clone()),
+                    allowed: self.allowed_images.clone(),
+                });
+            }
+            let rules: Vec<_> = self
+                .allowed_images
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            forbidden.push(Violation::new(
+                "image",
+                image,
+                format!("one of {}", rules.join(", ")),
+            ));
+        }
+        match (impossible.is_empty(), forbidden.is_empty()) {
+            (true, true) => {}
+            (false, true) => {
+                return Err(ContainerError::InvalidRequest {
+                    violations: impossible,
+                });
+            }
+            (_, false) => {
+                return Err(ContainerError::PolicyDenied {
+                    violations: [impossible, forbidden].concat(),
+                });
+            }
+        }
+        // Every value was checked above; a checked type is still the only way on, and its refusal is an error.
+        let invalid = |violation| ContainerError::InvalidRequest {
+            violations: vec![violation],
+        };
+        self.admission(request, image).map_err(invalid)
+    }
+
+    fn limits_forbid(&self, request: &ContainerSpawnRequest, found: &mut Vec<Violation>) {
+        let limits = &request.capabilities.resources;
+        let mut above = |field: &str, asked: u64, allowed: u64, unit: &str| {
+            if asked > allowed {
+                found.push(Violation::new(
+                    format!("capabilities.resources.{field}"),
+                    asked,
+                    format!("at most the operator's {allowed} {unit}"),
+                ));
+            }
+        };
+        above(
+            "timeout_ms",
+            limits.timeout_ms,
+            self.max_timeout.get(),
+            "ms",
+        );
+        above("memory_mb", limits.memory_mb, self.max_memory.into(), "MiB");
+        above(
+            "cpu_shares",
+            limits.cpu_shares,
+            self.max_cpu_shares.into(),
+            "CPU shares",
+        );
+        above(
+            "max_output_bytes",
+            limits.max_output_bytes,
+            self.max_output.get(),
+            "bytes",
+        );
+        above(
+            "cpu_millis",
+            limits.cpu_millis.unwrap_or(0),
+            self.cpu.into(),
+            "thousandths of a CPU",
+        );
+        above(
+            "pids",
+            limits.pids.unwrap_or(0),
+            self.pids.into(),
+            "processes",
+        );
+    }
+
+    fn admission(
+        &self,
+        request: &ContainerSpawnRequest,
+        image: Option<ImageRef>,
+    ) -> Result<Admission, Violation> {
+        let limits = &request.capabilities.resources;
+        let image = image.ok_or_else(|| Violation::new("image", "none", "an image"))?;
+        let mut env = BTreeMap::new();
+        for (key, value) in &request.env {
+            env.insert(
+                key.clone(),
+                value
+                    .parse()
+                    .map_err(|e: clawbox_types::InvalidValue| e.at("env"))?,
+            );
+        }
+        let what = match (&request.command, &request.args) {
+            (Some(argv), _) => What::Command(argv.clone()),
+            (None, Some(args)) => What::Args(args.clone()),
+            (None, None) => What::Image,
+        };
+        Ok(Admission {
+            image,
+            sandbox: request.policy,
+            what,
+            env,
+            working_dir: request.working_dir.clone(),
+            proxy_socket: request.proxy_socket.clone(),
+            memory: MemoryLimit::new(limits.memory_mb).map_err(|e| e.at("memory_mb"))?,
+            cpu: limits.cpu_millis.map_or(Ok(self.cpu), |n| {
+                CpuQuota::new(n).map_err(|e| e.at("cpu_millis"))
+            })?,
+            cpu_shares: CpuShares::new(limits.cpu_shares).map_err(|e| e.at("cpu_shares"))?,
+            pids: limits.pids.map_or(Ok(self.pids), |n| {
+                PidsLimit::new(n).map_err(|e| e.at("pids"))
+            })?,
+            timeout: Timeout::new(limits.timeout_ms).map_err(|e| e.at("timeout_ms"))?,
+            max_output: OutputLimit::new(limits.max_output_bytes)
+                .map_err(|e| e.at("max_output_bytes"))?,
+            policy: self.clone(),
+        })
+    }
+}

@@ -1,0 +1,240 @@
+//! What the image adds, and the plan.
+
+use super::{
+    admit::{Admission, What},
+    reserved::reserved,
+    scratch::scratch,
+};
+use crate::{
+    aspects::{
+        Bind, Binds, CapabilitySets, CommandLine, CpuBandwidth, DeviceAccess, EngineDuties,
+        Environment, Init, Ipc, KernelPaths, LogBounds, Name, Namespaces, Network, Seccomp, Ulimit,
+        Ulimits,
+    },
+    engine::ImageFacts,
+    error::{ContainerError, ContainerResult},
+    plan::{ContainerPlan, PlanSpec},
+    proxy::{CONTAINER_SOCKET, CONTAINER_SOCKET_DIR},
+    seccomp::SeccompProfile,
+};
+use clawbox_types::{
+    ContainerIdentity, EnvKey, EnvValue, Violation, check_argv, check_working_dir,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+/// Who and where a container is: what the manager adds to an admitted request.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    /// The container's id and token.
+    pub identity: ContainerIdentity,
+    /// The labels by which it is found again.
+    pub labels: BTreeMap<String, String>,
+    /// The canonical directory of the proxy's socket, which holds nothing else.
+    pub proxy_dir: Option<PathBuf>,
+}
+
+/// The period of the CPU quota, in microseconds: the kernel's default.
+const CPU_PERIOD_US: u64 = 100_000;
+
+/// Hidden from a container: what engines hide by default, and what tells of the host's hardware and power.
+const MASKED_PATHS: [&str; 13] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+    "/sys/fs/selinux",
+];
+
+/// Read-only in a container: what engines make so by default.
+const READ_ONLY_PATHS: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
+
+impl Admission {
+    /// The plan for this request on this image. Pure: the same in, the same out.
+    ///
+    /// # Errors
+    ///
+    /// [`ContainerError::PolicyDenied`] with everything about the image that the policy forbids.
+    pub fn compile(
+        &self,
+        image: &ImageFacts,
+        placement: Placement,
+    ) -> ContainerResult<ContainerPlan> {
+        let mut found = Vec::new();
+        let argv = self.argv(image, &mut found);
+        let working_dir = self.working_dir(image, &mut found);
+        let environment = self.environment(image, &placement.identity, &mut found);
+        let tmpfs = scratch(&self.policy.tmpfs, &image.volumes, self.memory)
+            .map_err(|mut violations| found.append(&mut violations))
+            .unwrap_or_default();
+        if !found.is_empty() {
+            return Err(ContainerError::PolicyDenied { violations: found });
+        }
+        let seccomp = SeccompProfile::strict();
+        let pinned = |value| Ulimit {
+            soft: value,
+            hard: value,
+        };
+        let mut labels = placement.labels;
+        labels.insert("clawbox.policy".to_owned(), self.sandbox.to_string());
+        Ok(ContainerPlan::new(PlanSpec {
+            user: self.policy.user.to_string(),
+            read_only_root: true,
+            capabilities: CapabilitySets {
+                added: BTreeSet::new(),
+                dropped: BTreeSet::from(["ALL".to_owned()]),
+            },
+            no_new_privileges: true,
+            seccomp: Seccomp::Profile {
+                name: seccomp.name().to_owned(),
+                json: seccomp.to_oci_json(),
+            },
+            network: Network::None,
+            pids: self.pids.into(),
+            memory: self.memory.bytes(),
+            memory_and_swap: self.memory.bytes(),
+            cpu: CpuBandwidth {
+                quota_us: u64::from(self.cpu) * CPU_PERIOD_US / 1000,
+                period_us: CPU_PERIOD_US,
+            },
+            cpu_shares: self.cpu_shares.into(),
+            tmpfs,
+            mounts: Binds(
+                placement
+                    .proxy_dir
+                    .map(|source| Bind {
+                        source,
+                        target: CONTAINER_SOCKET_DIR.to_owned(),
+                        read_only: true,
+                    })
+                    .into_iter()
+                    .collect(),
+            ),
+            ipc: Ipc::None,
+            namespaces: Namespaces {
+                private_pid: true,
+                private_uts: true,
+                private_cgroup: true,
+            },
+            ulimits: Ulimits(BTreeMap::from([
+                ("core".to_owned(), pinned(0)),
+                ("fsize".to_owned(), pinned(self.policy.max_file_bytes)),
+                ("nofile".to_owned(), pinned(self.policy.open_files)),
+            ])),
+            // The sandbox goes before anything else of the host's when memory runs out.
+            oom_score: 500,
+            kernel_paths: KernelPaths {
+                masked: MASKED_PATHS.map(str::to_owned).into(),
+                read_only: READ_ONLY_PATHS.map(str::to_owned).into(),
+            },
+            devices: DeviceAccess::default(),
+            lifecycle: EngineDuties::default(),
+            image: image.id.clone(),
+            command: CommandLine {
+                argv,
+                working_dir,
+                stop_signal: "SIGTERM".to_owned(),
+                health_check: false,
+            },
+            environment,
+            init: Init::Engine,
+            log: LogBounds {
+                max_file_bytes: 1 << 20,
+                max_files: 2,
+            },
+            identity: Name {
+                name: placement.identity.id.to_string(),
+                hostname: "clawbox".to_owned(),
+                labels,
+            },
+        }))
+    }
+
+    fn argv(&self, image: &ImageFacts, found: &mut Vec<Violation>) -> Vec<String> {
+        let argv = match &self.what {
+            What::Command(argv) => argv.clone(),
+            What::Args(args) => [image.entrypoint.as_slice(), args].concat(),
+            What::Image => [image.entrypoint.as_slice(), &image.command].concat(),
+        };
+        if argv.is_empty() {
+            found.push(Violation::new(
+                "command",
+                "none, and none in the image",
+                "a command, where the image has no entrypoint and no command of its own",
+            ));
+        } else {
+            found.extend(check_argv(&argv).err().map(|e| e.at("image.command")));
+        }
+        argv
+    }
+
+    fn working_dir(&self, image: &ImageFacts, found: &mut Vec<Violation>) -> String {
+        match &self.working_dir {
+            Some(dir) => dir.clone(),
+            None if image.working_dir.is_empty() => "/".to_owned(),
+            None => {
+                let checked = check_working_dir(&image.working_dir);
+                found.extend(checked.err().map(|e| e.at("image.working_dir")));
+                image.working_dir.clone()
+            }
+        }
+    }
+
+    /// The image's variables, overridden by the request's, overridden by ours; what the image sets and
+    /// nobody may set is taken away.
+    fn environment(
+        &self,
+        image: &ImageFacts,
+        identity: &ContainerIdentity,
+        found: &mut Vec<Violation>,
+    ) -> Environment {
+        let mut env: BTreeMap<String, Option<EnvValue>> = BTreeMap::new();
+        for entry in &image.env {
+            let (key, value) = entry.split_once('=').unwrap_or((entry, ""));
+            if key.is_empty() {
+                found.push(Violation::new("image.env", entry, "KEY=value"));
+                continue;
+            }
+            let usable = key.parse::<EnvKey>().is_ok() && reserved(key).is_none();
+            let value = value.parse::<EnvValue>().ok().filter(|_| usable);
+            env.insert(key.to_owned(), value);
+        }
+        env.extend(
+            self.env
+                .iter()
+                .map(|(key, value)| (key.clone(), Some(value.clone()))),
+        );
+        // A user without an entry in the image's passwd would have the read-only / as its home.
+        let home = (!env.contains_key("HOME")).then(|| ("HOME", "/tmp".to_owned()));
+        let ours = [
+            ("CLAWBOX_CONTAINER_ID", identity.id.to_string()),
+            ("CLAWBOX_PROXY_SOCKET", CONTAINER_SOCKET.to_owned()),
+            ("CLAWBOX_PROXY_TOKEN", identity.token.reveal()),
+        ];
+        for (key, value) in ours.into_iter().chain(home) {
+            match value.parse::<EnvValue>() {
+                Ok(value) => {
+                    env.insert(key.to_owned(), Some(value));
+                }
+                Err(e) => found.push(e.at(format!("env.{key}"))),
+            }
+        }
+        Environment(env)
+    }
+}

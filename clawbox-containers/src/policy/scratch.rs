@@ -1,0 +1,84 @@
+//! How a container's writable memory is shared out.
+
+use crate::aspects::{Tmpfs, TmpfsOptions};
+use clawbox_types::{MemoryLimit, TmpfsMount, TmpfsSize, Violation};
+use std::collections::BTreeMap;
+
+/// What shadows an image's `VOLUME`, in bytes and inodes.
+const VOLUME_BYTES: u64 = 16 << 20;
+const VOLUME_INODES: u64 = 4096;
+/// The least that a tmpfs of a flexible size may be left with.
+const LEAST_BYTES: u64 = 64 << 10;
+
+/// Lays out the operator's tmpfs and one over each of the image's volumes, so that none of those becomes a
+/// writable, executable directory on the host. Together they never take more than half of the memory: what
+/// is written to them counts against the container, and a full scratch space should be `ENOSPC` and not the
+/// kernel's choice of a victim.
+pub(super) fn scratch(
+    mounts: &[TmpfsMount],
+    volumes: &[String],
+    memory: MemoryLimit,
+) -> Result<Tmpfs, Vec<Violation>> {
+    let mut found = Vec::new();
+    let mut sizes: BTreeMap<&str, (TmpfsSize, u64)> = BTreeMap::new();
+    for mount in mounts {
+        sizes.insert(mount.path(), (mount.size(), mount.max_inodes()));
+    }
+    for volume in volumes {
+        let path = volume.trim_end_matches('/');
+        match path.parse::<TmpfsMount>() {
+            Ok(mount) if mount.path() == path => {
+                sizes
+                    .entry(path)
+                    .or_insert((TmpfsSize::Exactly(VOLUME_BYTES), VOLUME_INODES));
+            }
+            Ok(_) => found.push(Violation::new("image.volumes", volume, "a plain path")),
+            Err(e) => found.push(e.at("image.volumes")),
+        }
+    }
+    let half = memory.bytes() / 2;
+    let fixed = sizes.values().try_fold(0_u64, |sum, (size, _)| match size {
+        TmpfsSize::Exactly(bytes) => sum.checked_add(*bytes),
+        TmpfsSize::HalfOfMemoryUpTo(_) => Some(sum),
+    });
+    let flexible = sizes
+        .values()
+        .filter(|(size, _)| matches!(size, TmpfsSize::HalfOfMemoryUpTo(_)))
+        .count() as u64;
+    let left = fixed.and_then(|fixed| half.checked_sub(fixed));
+    let share = left.map(|left| left.checked_div(flexible).unwrap_or(left));
+    if share.is_none_or(|share| flexible > 0 && share < LEAST_BYTES) {
+        found.push(Violation::new(
+            "security.tmpfs",
+            format_args!(
+                "{} bytes for {} mounts",
+                fixed.unwrap_or(u64::MAX),
+                sizes.len()
+            ),
+            format!("together at most half of the container's memory, {half} bytes"),
+        ));
+    }
+    if !found.is_empty() {
+        return Err(found);
+    }
+    let share = share.unwrap_or(0);
+    let flags = ["rw", "noexec", "nosuid", "nodev"].map(str::to_owned);
+    Ok(Tmpfs(
+        sizes
+            .into_iter()
+            .map(|(path, (size, max_inodes))| {
+                let size_bytes = match size {
+                    TmpfsSize::Exactly(bytes) => bytes,
+                    TmpfsSize::HalfOfMemoryUpTo(most) => share.min(most) & !0xfff,
+                };
+                let options = TmpfsOptions {
+                    size_bytes,
+                    max_inodes,
+                    mode: 0o1777,
+                    flags: flags.clone().into(),
+                };
+                (path.to_owned(), options)
+            })
+            .collect(),
+    ))
+}

@@ -1,0 +1,137 @@
+//! Gate 1: what the engine holds, against what was planned, before anything starts.
+
+use crate::{
+    engine::EngineWarning,
+    facts::{Observed, ObservedFacts},
+    plan::PlanSpec,
+};
+use clawbox_types::{EnforcementReport, ItemReport, PolicyItem, Verdict};
+use std::{collections::BTreeSet, fmt::Display};
+
+/// Compares what was observed with the plan, item by item. A warning overrules what was observed: an engine
+/// that says it will not hold an item does not hold it, whatever its inspect repeats.
+#[must_use]
+pub fn verify(
+    spec: &PlanSpec,
+    facts: &ObservedFacts,
+    warnings: &[EngineWarning],
+) -> EnforcementReport {
+    let PlanSpec {
+        user,
+        read_only_root,
+        capabilities,
+        no_new_privileges,
+        seccomp,
+        network,
+        pids,
+        memory,
+        memory_and_swap,
+        cpu,
+        cpu_shares,
+        tmpfs,
+        mounts,
+        ipc,
+        namespaces,
+        ulimits,
+        oom_score,
+        kernel_paths,
+        devices,
+        lifecycle,
+        image,
+        command,
+        environment,
+        init,
+        log,
+        identity,
+    } = spec;
+    let mut items = vec![
+        compare(PolicyItem::User, user, &facts.user),
+        compare(
+            PolicyItem::ReadOnlyRoot,
+            read_only_root,
+            &facts.read_only_root,
+        ),
+        compare(PolicyItem::Capabilities, capabilities, &facts.capabilities),
+        compare(
+            PolicyItem::NoNewPrivileges,
+            no_new_privileges,
+            &facts.no_new_privileges,
+        ),
+        compare(PolicyItem::Seccomp, seccomp, &facts.seccomp),
+        compare(PolicyItem::Network, network, &facts.network),
+        compare(PolicyItem::Pids, pids, &facts.pids),
+        compare(PolicyItem::Memory, memory, &facts.memory),
+        compare(PolicyItem::Swap, memory_and_swap, &facts.memory_and_swap),
+        compare(PolicyItem::Cpu, cpu, &facts.cpu),
+        compare(PolicyItem::CpuShares, cpu_shares, &facts.cpu_shares),
+        compare(PolicyItem::Tmpfs, tmpfs, &facts.tmpfs),
+        compare(PolicyItem::Mounts, mounts, &facts.mounts),
+        compare(PolicyItem::Ipc, ipc, &facts.ipc),
+        compare(PolicyItem::Namespaces, namespaces, &facts.namespaces),
+        compare(PolicyItem::Ulimits, ulimits, &facts.ulimits),
+        compare(PolicyItem::OomScore, oom_score, &facts.oom_score),
+        compare(PolicyItem::KernelPaths, kernel_paths, &facts.kernel_paths),
+        compare(PolicyItem::Devices, devices, &facts.devices),
+        compare(PolicyItem::Lifecycle, lifecycle, &facts.lifecycle),
+        compare(PolicyItem::Image, image, &facts.image),
+        compare(PolicyItem::Command, command, &facts.command),
+        compare(PolicyItem::Environment, environment, &facts.environment),
+        compare(PolicyItem::Init, init, &facts.init),
+        compare(PolicyItem::Log, log, &facts.log),
+        compare(PolicyItem::Identity, identity, &facts.identity),
+    ];
+    for report in &mut items {
+        if let Some(warning) = warnings.iter().find(|w| w.item == Some(report.item)) {
+            report.verdict = Verdict::NotEnforced;
+            report.observed = format!("the engine warned: {}", warning.text);
+        }
+    }
+    let texts = warnings.iter().map(|w| w.text.clone()).collect();
+    EnforcementReport::new(items, texts)
+}
+
+/// Whether a container with this report may start: what is wrong with it, if it may not.
+///
+/// An item in `allow_degraded` may fail. A warning that concerns no known item cannot be allowed.
+#[must_use]
+pub fn refusals(
+    report: &EnforcementReport,
+    warnings: &[EngineWarning],
+    allow_degraded: &BTreeSet<PolicyItem>,
+) -> Vec<ItemReport> {
+    let unknown = warnings.iter().filter(|w| w.item.is_none()).map(|w| {
+        ItemReport::new(
+            PolicyItem::Lifecycle,
+            "no warning from the engine",
+            format!("the engine warned: {}", w.text),
+            Verdict::NotEnforced,
+        )
+    });
+    report
+        .not_enforced()
+        .filter(|item| !allow_degraded.contains(&item.item))
+        .cloned()
+        .chain(unknown)
+        .collect()
+}
+
+fn compare<T: PartialEq + Display>(
+    item: PolicyItem,
+    planned: &T,
+    observed: &Observed<T>,
+) -> ItemReport {
+    let requested = planned.to_string();
+    match observed {
+        Observed::Seen(seen) if seen == planned => {
+            ItemReport::new(item, requested, seen.to_string(), Verdict::Enforced)
+        }
+        Observed::Seen(seen) => {
+            let mut observed = seen.to_string();
+            if observed == requested {
+                observed.push_str(", but not the same");
+            }
+            ItemReport::new(item, requested, observed, Verdict::NotEnforced)
+        }
+        Observed::Unseen(why) => ItemReport::new(item, requested, why.clone(), Verdict::Unverified),
+    }
+}

@@ -1,0 +1,102 @@
+//! What was asked of an engine, what was observed, and whether they agree.
+
+use crate::PolicyItem;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Whether a policy item holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// What was observed is what was planned.
+    Enforced,
+    /// Nothing that looked could see it.
+    Unverified,
+    /// What was observed differs from what was planned, or the engine said that it would not hold.
+    NotEnforced,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Enforced => "enforced",
+            Self::Unverified => "unverified",
+            Self::NotEnforced => "not enforced",
+        })
+    }
+}
+
+/// One policy item of one container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ItemReport {
+    /// Which item.
+    pub item: PolicyItem,
+    /// What the plan says.
+    pub requested: String,
+    /// What was observed, or why nothing could be.
+    pub observed: String,
+    /// Whether it holds.
+    pub verdict: Verdict,
+}
+
+impl ItemReport {
+    /// A report of `item`.
+    pub fn new(
+        item: PolicyItem,
+        requested: impl Into<String>,
+        observed: impl Into<String>,
+        verdict: Verdict,
+    ) -> Self {
+        Self {
+            item,
+            requested: requested.into(),
+            observed: observed.into(),
+            verdict,
+        }
+    }
+}
+
+impl fmt::Display for ItemReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {}: requested {}, observed {}",
+            self.item, self.verdict, self.requested, self.observed
+        )
+    }
+}
+
+/// Every policy item of one container, in the order of [`PolicyItem::ALL`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct EnforcementReport {
+    /// One report for each item.
+    pub items: Vec<ItemReport>,
+    /// What the engine warned of when it created the container.
+    pub warnings: Vec<String>,
+}
+
+impl EnforcementReport {
+    /// A report of these items and warnings.
+    #[must_use]
+    pub const fn new(items: Vec<ItemReport>, warnings: Vec<String>) -> Self {
+        Self { items, warnings }
+    }
+
+    /// The report of one item.
+    #[must_use]
+    pub fn get(&self, item: PolicyItem) -> Option<&ItemReport> {
+        self.items.iter().find(|report| report.item == item)
+    }
+
+    /// The items that do not hold.
+    pub fn not_enforced(&self) -> impl Iterator<Item = &ItemReport> {
+        self.items
+            .iter()
+            .filter(|report| report.verdict == Verdict::NotEnforced)
+    }
+}

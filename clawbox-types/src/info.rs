@@ -1,0 +1,132 @@
+//! What a caller is told of a container.
+
+use crate::{ContainerId, SandboxPolicy};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use time::OffsetDateTime;
+
+/// Where a container is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ContainerStatus {
+    /// Registered; its command has not run.
+    Creating,
+    /// Its command runs, under the whole policy.
+    Running,
+    /// Its command exited with 0.
+    Completed,
+    /// Its command exited with another code or died of a signal, by itself or for lack of memory.
+    Failed,
+    /// It was ended at its deadline.
+    TimedOut,
+    /// It was ended by `kill`.
+    Killed,
+    /// It vanished from the engine, so how it ended is not known.
+    Lost,
+}
+
+impl ContainerStatus {
+    /// Whether this is the end: a container's status never changes after it.
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        !matches!(self, Self::Creating | Self::Running)
+    }
+}
+
+impl fmt::Display for ContainerStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Creating => "creating",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Killed => "killed",
+            Self::Lost => "lost",
+        })
+    }
+}
+
+/// A container as its manager knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ContainerInfo {
+    /// The id, also the container's name at the engine.
+    pub container_id: ContainerId,
+    /// Where it is in its life.
+    pub status: ContainerStatus,
+    /// How it is isolated.
+    pub policy: SandboxPolicy,
+    /// When it was registered.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// The beginning of the task's description, at most 200 characters.
+    pub task_summary: String,
+    /// The path of the proxy's socket inside the container.
+    pub proxy_socket: String,
+}
+
+impl ContainerInfo {
+    /// An info that was registered now.
+    pub fn new(
+        container_id: ContainerId,
+        status: ContainerStatus,
+        policy: SandboxPolicy,
+        task: &str,
+        proxy_socket: impl Into<String>,
+    ) -> Self {
+        Self {
+            container_id,
+            status,
+            policy,
+            created_at: OffsetDateTime::now_utc(),
+            task_summary: task.chars().take(200).collect(),
+            proxy_socket: proxy_socket.into(),
+        }
+    }
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ExitReport {
+    /// The terminal status.
+    pub status: ContainerStatus,
+    /// The exit code as the engine tells it: the command's own, or 128 + n after signal n.
+    /// `None` where the container never ran or vanished.
+    pub exit_code: Option<i32>,
+    /// Whether the kernel killed something in the container for lack of memory.
+    pub oom_killed: bool,
+    /// When the command started.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub started_at: Option<OffsetDateTime>,
+    /// When the container ended.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub finished_at: Option<OffsetDateTime>,
+    /// Bytes of stdout beyond the limit, counted and not kept.
+    pub stdout_dropped: u64,
+    /// Bytes of stderr beyond the limit, counted and not kept.
+    pub stderr_dropped: u64,
+    /// Whether the output streams broke off before the container ended, so that output may be missing.
+    pub output_incomplete: bool,
+}
+
+impl ExitReport {
+    /// The report of a container that ended as `status`, with nothing else known yet.
+    #[must_use]
+    pub const fn new(status: ContainerStatus) -> Self {
+        Self {
+            status,
+            exit_code: None,
+            oom_killed: false,
+            started_at: None,
+            finished_at: None,
+            stdout_dropped: 0,
+            stderr_dropped: 0,
+            output_incomplete: false,
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! The argument grammar of `probe`, in both directions.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use crate::pattern::Pattern;
+
+/// One thing to ask of the probe.
+///
+/// [`Command::parse`] and [`Command::argv`] are each other's inverse. Paths and texts are taken as
+/// they stand, also when they begin with a dash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `exit N`: exits with code `N`.
+    Exit {
+        /// The exit code.
+        code: u8,
+    },
+    /// `signal N`: sends itself signal `N` with the default disposition; exits 0 if it survives, as
+    /// process 1 of a container does.
+    Signal {
+        /// The signal's number, 1 to 64.
+        number: i32,
+    },
+    /// `print [--stdout TEXT] [--stderr TEXT] [--exit N]`: writes the texts with nothing added.
+    Print {
+        /// What is written to standard output.
+        stdout: String,
+        /// What is written to standard error.
+        stderr: String,
+        /// The exit code afterwards.
+        exit: u8,
+    },
+    /// `flood PATTERN STDOUT_BYTES STDERR_BYTES`: writes that much of the two streams'
+    /// [`pattern`](crate::pattern()), in turns.
+    Flood {
+        /// Which pattern.
+        pattern: Pattern,
+        /// How many bytes go to standard output.
+        stdout: u64,
+        /// How many bytes go to standard error.
+        stderr: u64,
+    },
+    /// `sleep MILLISECONDS [--ignore-term]`: prints `ready` and a newline, sleeps, exits 0.
+    Sleep {
+        /// How long.
+        milliseconds: u64,
+        /// Whether SIGTERM is ignored; it has its default effect otherwise.
+        ignore_term: bool,
+    },
+    /// `facts`: reports [`Facts`](crate::Facts).
+    Facts,
+    /// `write PATH`: opens, or creates, and writes a few bytes; reports an
+    /// [`Attempt`](crate::Attempt).
+    Write {
+        /// The file.
+        path: String,
+    },
+    /// `read PATH`: reads at most 1 MiB; reports a [`Count`](crate::Count) of bytes.
+    Read {
+        /// The file.
+        path: String,
+    },
+    /// `fill PATH MAX_BYTES`: writes until it is refused; reports a [`Count`](crate::Count) of
+    /// bytes. SIGXFSZ is ignored, so a file size limit shows as EFBIG. The file stays.
+    Fill {
+        /// The file.
+        path: String,
+        /// When to stop.
+        max_bytes: u64,
+    },
+    /// `files DIR MAX`: creates empty files until it is refused; reports a
+    /// [`Count`](crate::Count). The files stay.
+    Files {
+        /// The directory.
+        dir: String,
+        /// When to stop.
+        max: u64,
+    },
+    /// `alloc MIB`: allocates and touches memory, then prints `allocated` and a newline.
+    Alloc {
+        /// How many MiB.
+        mebibytes: u64,
+    },
+    /// `fork MAX`: starts sleeping children until it is refused; reports a [`Count`](crate::Count)
+    /// and ends them all.
+    Fork {
+        /// When to stop.
+        max: u64,
+    },
+    /// `open MAX`: opens `/dev/null` until it is refused; reports a [`Count`](crate::Count).
+    Open {
+        /// When to stop.
+        max: u64,
+    },
+    /// `connect PATH TEXT`: sends the text to a unix socket, shuts its side down and reads to the
+    /// end; reports a [`Reply`](crate::Reply).
+    Connect {
+        /// The socket.
+        path: String,
+        /// What is sent.
+        text: String,
+    },
+    /// `copy-exec PATH`: copies its own executable there and runs it; reports
+    /// [`CopyExec`](crate::CopyExec). The copy stays.
+    CopyExec {
+        /// Where the copy goes.
+        path: String,
+    },
+    /// `syscalls`: tries what a sandbox must refuse; reports [`Syscalls`](crate::Syscalls).
+    Syscalls,
+}
+
+impl Command {
+    /// Reads the arguments that follow the program's name.
+    ///
+    /// # Errors
+    ///
+    /// A message for a person, naming the argument, when it is not the grammar above.
+    pub fn parse(args: &[String]) -> Result<Self, String> {
+        let words: Vec<&str> = args.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["exit", code] => Ok(Self::Exit {
+                code: number(code)?,
+            }),
+            ["signal", signal] => Ok(Self::Signal {
+                number: signal_number(signal)?,
+            }),
+            ["print", options @ ..] => print(options),
+            ["flood", pattern, stdout, stderr] => Ok(Self::Flood {
+                pattern: pattern.parse()?,
+                stdout: number(stdout)?,
+                stderr: number(stderr)?,
+            }),
+            ["sleep", milliseconds] => Ok(Self::Sleep {
+                milliseconds: number(milliseconds)?,
+                ignore_term: false,
+            }),
+            ["sleep", milliseconds, "--ignore-term"] => Ok(Self::Sleep {
+                milliseconds: number(milliseconds)?,
+                ignore_term: true,
+            }),
+            ["facts"] => Ok(Self::Facts),
+            ["write", path] => Ok(Self::Write { path: owned(path) }),
+            ["read", path] => Ok(Self::Read { path: owned(path) }),
+            ["fill", path, max_bytes] => Ok(Self::Fill {
+                path: owned(path),
+                max_bytes: number(max_bytes)?,
+            }),
+            ["files", dir, max] => Ok(Self::Files {
+                dir: owned(dir),
+                max: number(max)?,
+            }),
+            ["alloc", mebibytes] => Ok(Self::Alloc {
+                mebibytes: number(mebibytes)?,
+            }),
+            ["fork", max] => Ok(Self::Fork { max: number(max)? }),
+            ["open", max] => Ok(Self::Open { max: number(max)? }),
+            ["connect", path, text] => Ok(Self::Connect {
+                path: owned(path),
+                text: owned(text),
+            }),
+            ["copy-exec", path] => Ok(Self::CopyExec { path: owned(path) }),
+            ["syscalls"] => Ok(Self::Syscalls),
+            [] => Err("a command is missing".to_owned()),
+            [name, rest @ ..] => Err(format!(
+                "no command `{name}` takes {} argument(s)",
+                rest.len()
+            )),
+        }
+    }
+
+    /// The argument vector that asks for this command, beginning with `probe`.
+    #[must_use]
+    pub fn argv(&self) -> Vec<String> {
+        let words: &[&dyn Display] = match self {
+            Self::Exit { code } => &[&"exit", code],
+            Self::Signal { number } => &[&"signal", number],
+            Self::Print {
+                stdout,
+                stderr,
+                exit,
+            } => &[
+                &"print",
+                &"--stdout",
+                stdout,
+                &"--stderr",
+                stderr,
+                &"--exit",
+                exit,
+            ],
+            Self::Flood {
+                pattern,
+                stdout,
+                stderr,
+            } => &[&"flood", pattern, stdout, stderr],
+            Self::Sleep {
+                milliseconds,
+                ignore_term: false,
+            } => &[&"sleep", milliseconds],
+            Self::Sleep {
+                milliseconds,
+                ignore_term: true,
+            } => &[&"sleep", milliseconds, &"--ignore-term"],
+            Self::Facts => &[&"facts"],
+            Self::Write { path } => &[&"write", path],
+            Self::Read { path } => &[&"read", path],
+            Self::Fill { path, max_bytes } => &[&"fill", path, max_bytes],
+            Self::Files { dir, max } => &[&"files", dir, max],
+            Self::Alloc { mebibytes } => &[&"alloc", mebibytes],
+            Self::Fork { max } => &[&"fork", max],
+            Self::Open { max } => &[&"open", max],
+            Self::Connect { path, text } => &[&"connect", path, text],
+            Self::CopyExec { path } => &[&"copy-exec", path],
+            Self::Syscalls => &[&"syscalls"],
+        };
+        std::iter::once("probe".to_owned())
+            .chain(words.iter().map(ToString::to_string))
+            .collect()
+    }
+}
+
+fn print(options: &[&str]) -> Result<Command, String> {
+    let (mut stdout, mut stderr, mut exit) = (None, None, None);
+    let mut pairs = options.chunks_exact(2);
+    for pair in &mut pairs {
+        let slot = match pair[0] {
+            "--stdout" => &mut stdout,
+            "--stderr" => &mut stderr,
+            "--exit" => &mut exit,
+            other => return Err(format!("print has no option `{other}`")),
+        };
+        if slot.replace(pair[1]).is_some() {
+            return Err(format!("option `{}` is given twice", pair[0]));
+        }
+    }
+    if let [option] = pairs.remainder() {
+        return Err(format!("option `{option}` needs a value"));
+    }
+    Ok(Command::Print {
+        stdout: owned(stdout.unwrap_or_default()),
+        stderr: owned(stderr.unwrap_or_default()),
+        exit: exit.map_or(Ok(0), number)?,
+    })
+}
+
+fn number<T: FromStr>(word: &str) -> Result<T, String> {
+    word.parse()
+        .map_err(|_| format!("`{word}` is not a number in range"))
+}
+
+fn signal_number(word: &str) -> Result<i32, String> {
+    match number(word)? {
+        signal @ 1..=64 => Ok(signal),
+        _ => Err(format!("`{word}` is not a signal from 1 to 64")),
+    }
+}
+
+fn owned(word: &str) -> String {
+    word.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_command() -> impl Strategy<Value = Command> {
+        let text = || any::<String>();
+        let count = || any::<u64>();
+        let pattern = prop_oneof![
+            Just(Pattern::Ascii),
+            Just(Pattern::Binary),
+            Just(Pattern::Multibyte)
+        ];
+        prop_oneof![
+            any::<u8>().prop_map(|code| Command::Exit { code }),
+            (1..=64).prop_map(|number| Command::Signal { number }),
+            (text(), text(), any::<u8>()).prop_map(|(stdout, stderr, exit)| Command::Print {
+                stdout,
+                stderr,
+                exit
+            }),
+            (pattern, count(), count()).prop_map(|(pattern, stdout, stderr)| Command::Flood {
+                pattern,
+                stdout,
+                stderr
+            }),
+            (count(), any::<bool>()).prop_map(|(milliseconds, ignore_term)| Command::Sleep {
+                milliseconds,
+                ignore_term
+            }),
+            Just(Command::Facts),
+            text().prop_map(|path| Command::Write { path }),
+            text().prop_map(|path| Command::Read { path }),
+            (text(), count()).prop_map(|(path, max_bytes)| Command::Fill { path, max_bytes }),
+            (text(), count()).prop_map(|(dir, max)| Command::Files { dir, max }),
+            count().prop_map(|mebibytes| Command::Alloc { mebibytes }),
+            count().prop_map(|max| Command::Fork { max }),
+            count().prop_map(|max| Command::Open { max }),
+            (text(), text()).prop_map(|(path, text)| Command::Connect { path, text }),
+            text().prop_map(|path| Command::CopyExec { path }),
+            Just(Command::Syscalls),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_argv_writes_parse_reads(command in any_command()) {
+            let argv = command.argv();
+            prop_assert_eq!(&argv[0], "probe");
+            prop_assert_eq!(Command::parse(&argv[1..]), Ok(command));
+        }
+    }
+
+    fn parse(line: &str) -> Result<Command, String> {
+        let args: Vec<String> = line.split_whitespace().map(owned).collect();
+        Command::parse(&args)
+    }
+
+    #[test]
+    fn reads_the_documented_spelling() {
+        let print = |stdout: &str, stderr: &str, exit| Command::Print {
+            stdout: owned(stdout),
+            stderr: owned(stderr),
+            exit,
+        };
+        assert_eq!(parse("exit 255"), Ok(Command::Exit { code: 255 }));
+        assert_eq!(parse("print"), Ok(print("", "", 0)));
+        assert_eq!(
+            parse("print --exit 3 --stderr --stdout"),
+            Ok(print("", "--stdout", 3))
+        );
+        assert_eq!(
+            parse("flood multibyte 5 0"),
+            Ok(Command::Flood {
+                pattern: Pattern::Multibyte,
+                stdout: 5,
+                stderr: 0
+            })
+        );
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_understand() {
+        for line in [
+            "",
+            "unknown",
+            "exit",
+            "exit 256",
+            "exit -1",
+            "exit 1 2",
+            "signal 0",
+            "signal 65",
+            "print --stdout",
+            "print --exit 1 --exit 2",
+            "print --loud x",
+            "flood utf8 1 1",
+            "flood ascii 1",
+            "sleep 1 --deaf",
+            "facts now",
+        ] {
+            assert!(parse(line).is_err(), "{line:?} was understood");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Processes, signals and memory.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use clawbox_probe::Count;
+
+use super::errno;
+
+/// How a child ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It exited with this code.
+    Exited(i32),
+    /// This signal ended it.
+    Killed(i32),
+}
+
+/// Sends the signal to itself with its default disposition; returns if it survives that.
+pub(crate) fn die_from(signal: i32) -> io::Result<()> {
+    // SIGKILL and SIGSTOP have no other disposition, and the C library keeps two for itself; all of
+    // these refuse to be set.
+    let _ = set_disposition(signal, libc::SIG_DFL);
+    // SAFETY: the set is initialised by sigemptyset before it is used, and lives through both calls.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &set, std::ptr::null_mut());
+    }
+    kill(std::process::id() as libc::pid_t, signal)
+}
+
+/// Says `ready` once SIGTERM is as asked, then sleeps.
+pub(crate) fn sleep(milliseconds: u64, ignore_term: bool) -> io::Result<()> {
+    let disposition = if ignore_term {
+        libc::SIG_IGN
+    } else {
+        libc::SIG_DFL
+    };
+    set_disposition(libc::SIGTERM, disposition)?;
+    say("ready\n")?;
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    Ok(())
+}
+
+/// Allocates and fills so many MiB, one at a time, then says `allocated`.
+pub(crate) fn alloc(mebibytes: u64) -> io::Result<()> {
+    const MIB: usize = 1 << 20;
+    let mut kept = Vec::new();
+    for _ in 0..mebibytes {
+        let mut block: Vec<u8> = Vec::new();
+        block.try_reserve_exact(MIB)?;
+        block.resize(MIB, 0xa5);
+        kept.push(block);
+    }
+    // Without a use of the memory the compiler may leave it out.
+    std::hint::black_box(&kept);
+    say("allocated\n")
+}
+
+/// Starts children that only wait until that is refused, and ends them again.
+pub(crate) fn fork_until_refused(max: u64) -> io::Result<Count> {
+    let mut children = Vec::new();
+    let mut refusal = None;
+    while (children.len() as u64) < max {
+        match fork(pause) {
+            Ok(child) => children.push(child),
+            Err(error) => {
+                refusal = Some(errno::of(&error));
+                break;
+            }
+        }
+    }
+    for &child in &children {
+        kill(child, libc::SIGKILL)?;
+    }
+    for &child in &children {
+        wait(child)?;
+    }
+    Ok(Count {
+        count: children.len() as u64,
+        errno: refusal,
+    })
+}
+
+/// Runs the task in a child, which exits with the code that it returns and dies with its parent.
+pub(crate) fn fork(task: impl FnOnce() -> i32) -> io::Result<libc::pid_t> {
+    // SAFETY: the process has one thread, so the child's copy of it is whole.
+    match check(unsafe { libc::fork() }.into())? {
+        0 => {
+            // SAFETY: takes no pointers.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            let code = task();
+            // SAFETY: ends the child without the parent's exit handlers.
+            unsafe { libc::_exit(code) }
+        }
+        child => Ok(child as libc::pid_t),
+    }
+}
+
+/// Sleeps until a signal ends the process.
+pub(crate) fn pause() -> i32 {
+    loop {
+        // SAFETY: takes no arguments.
+        unsafe { libc::pause() };
+    }
+}
+
+/// Waits for the child's end.
+pub(crate) fn wait(child: libc::pid_t) -> io::Result<Ended> {
+    loop {
+        let mut status = 0;
+        // SAFETY: the pointer is to a live local.
+        let waited = check(unsafe { libc::waitpid(child, &mut status, 0) }.into());
+        match waited {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+            Ok(_) if libc::WIFEXITED(status) => {
+                return Ok(Ended::Exited(libc::WEXITSTATUS(status)));
+            }
+            Ok(_) if libc::WIFSIGNALED(status) => return Ok(Ended::Killed(libc::WTERMSIG(status))),
+            // A traced child that stopped would wait for us for ever.
+            Ok(_) => kill(child, libc::SIGKILL)?,
+        }
+    }
+}
+
+/// Sends a signal.
+pub(crate) fn kill(process: libc::pid_t, signal: i32) -> io::Result<()> {
+    // SAFETY: takes no pointers.
+    check(unsafe { libc::kill(process, signal) }.into()).map(drop)
+}
+
+/// Ignores the signal or gives it its default effect.
+pub(crate) fn set_disposition(signal: i32, disposition: libc::sighandler_t) -> io::Result<()> {
+    // SAFETY: the disposition is SIG_DFL or SIG_IGN, no handler.
+    match unsafe { libc::signal(signal, disposition) } {
+        libc::SIG_ERR => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Turns the C library's -1 into the error it stands for.
+pub(crate) fn check(result: libc::c_long) -> io::Result<libc::c_long> {
+    match result {
+        -1 => Err(io::Error::last_os_error()),
+        other => Ok(other),
+    }
+}
+
+fn say(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(line.as_bytes())?;
+    stdout.flush()
+}

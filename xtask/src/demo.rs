@@ -1,0 +1,113 @@
+//! `cargo xtask demo`: the whole thing in one command.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::consent::Consent;
+use crate::engines::docker::Session;
+use crate::http::Endpoint;
+use crate::image::{self, FIXTURE_IMAGE};
+use crate::table::table;
+use crate::workspace::{self, cargo};
+
+/// Looks around inside, and tries what must be refused.
+const SCRIPT: &str = r#"
+echo "user          $(id)"
+echo "host name     $(hostname)"
+echo "interfaces    $(ls /sys/class/net | tr '\n' ' ')"
+echo "write to /    $(touch /proof 2>&1 && echo it worked)"
+echo "write to /tmp $(touch /tmp/proof 2>&1 && echo it worked)"
+grep -E '^(NoNewPrivs|CapEff|CapBnd|Seccomp):' /proc/self/status
+"#;
+
+pub(crate) fn run(consent: Consent) -> Result<()> {
+    let session = Session::begin_with_any(consent)?;
+    let shown = show(&session.endpoint, consent);
+    session.end()?;
+    shown
+}
+
+fn show(endpoint: &Endpoint, consent: Consent) -> Result<()> {
+    image::import(endpoint, consent)?;
+    workspace::run(&mut cargo(["build", "-p", "clawbox", "--bin", "clawbox"])?)
+        .context("build the clawbox command")?;
+
+    let report = workspace::root()?.join("target/demo-report.json");
+    let engine = endpoint.to_string();
+    println!("\n$ clawbox run --backend docker --image {FIXTURE_IMAGE} -- sh -c '…'\n");
+    let status = cargo(["run", "--quiet", "-p", "clawbox", "--bin", "clawbox", "--"])?
+        .args(["run", "--backend", "docker", "--host", &engine])
+        .args(["--image", FIXTURE_IMAGE, "--report"])
+        .arg(&report)
+        .args(["--", "sh", "-c", SCRIPT])
+        .status()
+        .context("start the clawbox command")?;
+    if !status.success() {
+        bail!("the clawbox command ended with {status}");
+    }
+    print_report(&report)
+}
+
+fn print_report(file: &Path) -> Result<()> {
+    let text = fs::read(file).with_context(|| format!("read {}", file.display()))?;
+    let report: Value =
+        serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", file.display()))?;
+    let rows = rows(&report).with_context(|| format!("{} is not a report", file.display()))?;
+    println!("\n{}", table(&rows));
+    println!("the whole report: {}", file.display());
+    Ok(())
+}
+
+/// The report's policy items under a heading.
+fn rows(report: &Value) -> Result<Vec<[String; 4]>> {
+    let columns = ["item", "requested", "observed", "verdict"];
+    let items = report["enforcement"]["items"]
+        .as_array()
+        .context("it has no enforcement.items")?;
+    let rows = items
+        .iter()
+        .map(|item| columns.map(|column| cell(&item[column])));
+    Ok([columns.map(String::from)]
+        .into_iter()
+        .chain(rows)
+        .collect())
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_report_becomes_rows() {
+        let item =
+            json!({"item": "pids", "requested": 256, "observed": null, "verdict": "unverified"});
+        let rows = rows(&json!({"enforcement": {"items": [item]}})).unwrap();
+        assert_eq!(
+            rows[1],
+            ["pids", "256", "-", "unverified"].map(String::from)
+        );
+    }
+
+    #[test]
+    fn what_is_not_a_report_is_an_error() {
+        for value in [
+            json!(null),
+            json!([]),
+            json!({"enforcement": {"items": {}}}),
+        ] {
+            assert!(rows(&value).is_err(), "{value}");
+        }
+    }
+}
