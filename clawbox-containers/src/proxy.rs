@@ -89,3 +89,75 @@ pub(crate) fn proxy_dir(path: &Path) -> ContainerResult<PathBuf> {
     }
     Ok(dir)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::{fs::symlink, net::UnixListener};
+
+    struct Place {
+        dir: PathBuf,
+        socket: PathBuf,
+        _keep: (tempfile::TempDir, UnixListener),
+    }
+
+    fn place() -> Place {
+        let top = tempfile::tempdir().unwrap();
+        let dir = top.path().canonicalize().unwrap().join("c1");
+        fs::create_dir(&dir).unwrap();
+        let socket = dir.join(SOCKET_NAME);
+        let listener = UnixListener::bind(&socket).unwrap();
+        mode(&dir, 0o711);
+        mode(&socket, 0o666);
+        Place {
+            dir,
+            socket,
+            _keep: (top, listener),
+        }
+    }
+
+    fn mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn check_refused(change: impl FnOnce(&Place), says: &str) {
+        let place = place();
+        change(&place);
+        let error = proxy_dir(&place.socket).unwrap_err().to_string();
+        assert!(error.contains(says), "{error} says {says}");
+    }
+
+    #[test]
+    fn a_socket_alone_in_an_open_directory_is_taken_by_its_canonical_directory() {
+        let place = place();
+        assert_eq!(proxy_dir(&place.socket).unwrap(), place.dir);
+        let link = place.dir.parent().unwrap().join("link");
+        symlink(&place.dir, &link).unwrap();
+        assert_eq!(proxy_dir(&link.join(SOCKET_NAME)).unwrap(), place.dir);
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        check_refused(
+            |p| drop(fs::write(p.dir.join("other"), "")),
+            "nothing but proxy.sock",
+        );
+        check_refused(|p| mode(&p.dir, 0o700), "0711");
+        check_refused(|p| mode(&p.socket, 0o660), "0666");
+        check_refused(
+            |p| fs::remove_file(&p.socket).unwrap(),
+            "looking at the proxy socket",
+        );
+        let file = |p: &Place| {
+            fs::remove_file(&p.socket).unwrap();
+            fs::write(&p.socket, "").unwrap();
+        };
+        check_refused(file, "a listening unix socket");
+        let link = |p: &Place| {
+            let real = p.dir.parent().unwrap().join("real.sock");
+            fs::rename(&p.socket, &real).unwrap();
+            symlink(&real, &p.socket).unwrap();
+        };
+        check_refused(link, "not a link");
+    }
+}
