@@ -11,8 +11,8 @@ use crate::workspace;
 
 pub(crate) use fixture::FIXTURE_IMAGE;
 
-/// Carries the hash of what the image was made from.
-const LABEL: &str = "clawbox.fixture.sha256";
+/// Carries the hash of what the image was made from. Not below `clawbox.`: those labels are a container's own.
+const LABEL: &str = "fixture.sha256";
 
 /// The image's own configuration: deliberately little, as policy must not depend on it.
 const CONFIG: [&str; 1] = ["ENV PATH=/bin"];
