@@ -101,7 +101,7 @@ impl Signal {
 pub enum Removal {
     /// It was there and is gone now.
     Now,
-    /// It was gone, or going, already.
+    /// It was gone already. One that is being removed by somebody else is not gone yet.
     AlreadyGone,
 }
 

@@ -8,6 +8,7 @@ use crate::{
     engine::{ContainerEngine, EngineError, EngineErrorKind, EnginePhase},
     error::{ContainerError, ContainerResult},
     labels::Ours,
+    plan::ContainerPlan,
     policy::Placement,
     verify::{refusals, verify},
 };
@@ -18,8 +19,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 impl<E: ContainerEngine> Life<E> {
-    /// Brings the container up to the point where its command runs. On any error something may be left at the engine.
-    pub(super) async fn bring_up(&self, abandoned: &CancellationToken) -> ContainerResult<Running> {
+    /// Finds the image and compiles the plan. On any error the engine was not asked to create anything.
+    pub(super) async fn prepare(
+        &self,
+        abandoned: &CancellationToken,
+    ) -> ContainerResult<ContainerPlan> {
         let given_up = async {
             tokio::select! {
                 () = abandoned.cancelled() => {}
@@ -28,7 +32,6 @@ impl<E: ContainerEngine> Life<E> {
             }
         };
         let calls = &self.shared.calls;
-        let policy = &self.shared.policy;
         let image = self.admission.image();
         let observer = self.shared.on_pull.clone();
         let progress = move |step| {
@@ -39,7 +42,9 @@ impl<E: ContainerEngine> Life<E> {
         let looked_up = calls.bounded(
             "find the image",
             calls.timeouts.image,
-            calls.engine.ensure_image(image, policy.pull(), &progress),
+            calls
+                .engine
+                .ensure_image(image, self.shared.policy.pull(), &progress),
         );
         // A fetch may be dropped half way; the calls after it are waited for, so that their outcome is known.
         let image_facts = tokio::select! {
@@ -53,23 +58,33 @@ impl<E: ContainerEngine> Life<E> {
                 + self.admission.timeout().duration()
                 + DRAIN_PATIENCE,
         };
-        let plan = self.admission.compile(
+        self.admission.compile(
             &image_facts,
             Placement {
                 identity: self.identity.clone(),
                 labels: ours.encode(),
                 proxy_dir: self.proxy_dir.clone(),
             },
-        )?;
+        )
+    }
+
+    /// Brings the container up to the point where its command runs. On any error something may be left at
+    /// the engine.
+    pub(super) async fn bring_up(
+        &self,
+        plan: &ContainerPlan,
+        abandoned: &CancellationToken,
+    ) -> ContainerResult<Running> {
+        let calls = &self.shared.calls;
         let warnings = calls
-            .change("create the container", calls.engine.create(&plan))
+            .change("create the container", calls.engine.create(plan))
             .await?;
         self.go_on(abandoned)?;
         let inspection = calls
             .query("inspect the container", calls.engine.inspect(self.id()))
             .await?;
         let report = verify(plan.spec(), &inspection.facts, &warnings);
-        let items = refusals(&report, &warnings, policy.allow_degraded());
+        let items = refusals(&report, &warnings, self.shared.policy.allow_degraded());
         if !items.is_empty() {
             return Err(ContainerError::PolicyNotEnforced { items });
         }
@@ -91,7 +106,6 @@ impl<E: ContainerEngine> Life<E> {
         self.go_on(abandoned)?;
         let capture = Arc::clone(&self.record.capture);
         let output = tokio::spawn(async move { capture.fill(chunks).await });
-        let since = Instant::now();
         let started = calls
             .change("start the container", calls.engine.start(self.id()))
             .await;
@@ -105,7 +119,10 @@ impl<E: ContainerEngine> Life<E> {
                 other => other,
             });
         }
-        Ok(Running { since, output })
+        Ok(Running {
+            since: Instant::now(),
+            output,
+        })
     }
 
     /// Stops a spawn that nobody wants any more, between two calls.

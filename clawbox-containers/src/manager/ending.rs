@@ -14,6 +14,14 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 /// How long the output streams may outlive their container.
 pub(super) const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 
+/// A wait that was not answered for so long is asked again, as its connection may be dead without a word:
+/// while the command runs, and once it was to end.
+pub(super) const ASK_AGAIN: (Duration, Duration) =
+    (Duration::from_secs(600), Duration::from_secs(5));
+
+/// The exit code of a command that died of `SIGKILL`.
+const SIGKILLED: i32 = 128 + 9;
+
 /// What the engine said of the end.
 pub(super) enum Exit {
     Ended {
@@ -26,19 +34,22 @@ pub(super) enum Exit {
 
 impl<E: ContainerEngine> Life<E> {
     /// The container's own end, as told by an engine that answers. A lost connection is not an exit.
-    pub(super) async fn exit(&self) -> Exit {
+    pub(super) async fn exit(&self, ask_again: Duration) -> Exit {
         let calls = &self.shared.calls;
         let mut pause = BACK_OFF.0;
         loop {
-            match calls.engine.wait(self.id()).await {
-                Ok(code) => {
+            match timeout(ask_again, calls.engine.wait(self.id())).await {
+                Ok(Ok(code)) => {
                     let state = self.final_state().await;
                     return Exit::Ended { code, state };
                 }
-                Err(error) if error.kind() == EngineErrorKind::NotFound => return Exit::Vanished,
-                Err(error) => {
+                Ok(Err(error)) if error.kind() == EngineErrorKind::NotFound => {
+                    return Exit::Vanished;
+                }
+                Ok(Err(error)) => {
                     tracing::warn!(container = %self.id(), %error, "waiting for the container failed")
                 }
+                Err(_) => continue,
             }
             match calls
                 .query("inspect the container", calls.engine.inspect(self.id()))
@@ -81,7 +92,7 @@ impl<E: ContainerEngine> Life<E> {
 
     /// Ends the container: asked at once, forced at `force_at`, again and again until the engine confirms.
     pub(super) async fn end_by(&self, force_at: Instant) -> Exit {
-        let exit = self.exit();
+        let exit = self.exit(ASK_AGAIN.1);
         tokio::pin!(exit);
         let ask = async {
             self.signal(Signal::Term).await;
@@ -140,7 +151,12 @@ impl<E: ContainerEngine> Life<E> {
         };
         let mut report = ExitReport::new(ended_as.unwrap_or(own_end));
         report.exit_code = code;
-        report.oom_killed = state.as_ref().is_some_and(|state| state.oom_killed);
+        // An engine may miss the kernel's notice, so its silence about a SIGKILL of unknown origin is no answer.
+        let unexplained = code == Some(SIGKILLED) && ended_as.is_none();
+        report.oom_killed = state
+            .as_ref()
+            .map(|state| state.oom_killed)
+            .filter(|oom_killed| *oom_killed || !unexplained);
         report.started_at = state.as_ref().and_then(|state| state.started_at);
         report.finished_at = state.and_then(|state| state.finished_at);
         (

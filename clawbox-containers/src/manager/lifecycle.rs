@@ -1,7 +1,12 @@
 //! One container from its registration until the engine confirms that it is gone, in one task that alone
 //! decides how it ended.
 
-use super::{Shared, calls::refusal, ending::Exit, registry::Record};
+use super::{
+    Shared,
+    calls::refusal,
+    ending::{ASK_AGAIN, Exit},
+    registry::Record,
+};
 use crate::{
     engine::{ContainerEngine, EngineErrorKind},
     error::{ContainerError, ContainerResult},
@@ -51,8 +56,17 @@ impl<E: ContainerEngine> Life<E> {
     /// Brings the container up, tells `answer`, and stays with it until the engine confirms that it is gone.
     pub(super) async fn run(self, abandoned: CancellationToken, answer: Answer) {
         let _end = EndOfTask(Arc::clone(&self.record));
-        match self.bring_up(&abandoned).await {
+        let plan = match self.prepare(&abandoned).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                self.fail(&error);
+                self.forget();
+                return tell(Some((answer, error)));
+            }
+        };
+        match self.bring_up(&plan, &abandoned).await {
             Ok(running) => {
+                drop(plan);
                 let info = self.record.set_running();
                 tracing::info!(container = %self.id(), image = %self.admission.image(), "container spawned");
                 // Nobody there to hear it shows in `abandoned`.
@@ -60,7 +74,7 @@ impl<E: ContainerEngine> Life<E> {
                 self.see_through(running, &abandoned).await;
             }
             Err(error) => {
-                tracing::warn!(container = %self.id(), %error, "container not spawned");
+                self.fail(&error);
                 self.take_back(error, answer).await;
             }
         }
@@ -70,13 +84,18 @@ impl<E: ContainerEngine> Life<E> {
         &self.identity.id
     }
 
-    /// Undoes a spawn that failed. The caller hears of it when the engine has confirmed that nothing is left,
-    /// or after a while; the task goes on until it has.
-    async fn take_back(self, error: ContainerError, answer: Answer) {
+    /// Sets the end of a container whose command never ran.
+    fn fail(&self, error: &ContainerError) {
+        tracing::warn!(container = %self.id(), %error, "container not spawned");
         self.shared.tokens.revoke(self.id());
         self.record.capture.end(true);
         self.record
             .set_end(ExitReport::new(ContainerStatus::Failed));
+    }
+
+    /// Undoes a spawn that failed. The caller hears of it when the engine has confirmed that nothing is left,
+    /// or after a while; the task goes on until it has.
+    async fn take_back(self, error: ContainerError, answer: Answer) {
         if refusal(&error) == Some(EngineErrorKind::AlreadyExists) {
             // The name is somebody else's container's, which is not ours to remove.
             let id = self.id().clone();
@@ -115,7 +134,7 @@ impl<E: ContainerEngine> Life<E> {
         let deadline = running.since + limit;
         let cause = tokio::select! {
             biased;
-            exit = self.exit() => Cause::Exit(exit),
+            exit = self.exit(ASK_AGAIN.0) => Cause::Exit(exit),
             () = self.record.kill.cancelled() => Cause::Killed,
             () = self.shared.shutdown.cancelled() => Cause::Killed,
             () = abandoned.cancelled() => Cause::Abandoned,

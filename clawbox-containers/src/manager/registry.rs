@@ -108,6 +108,9 @@ impl Registry {
     /// Keeps no more records of containers that are gone than there are places: beyond that, the oldest are
     /// forgotten, so that a caller who kills and never cleans up does not fill the memory.
     pub(crate) fn forget_oldest_gone(&self) {
+        if self.lock().by_id.len() <= self.limit {
+            return;
+        }
         let gone: Vec<_> = self
             .all()
             .into_iter()
