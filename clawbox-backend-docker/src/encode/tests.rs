@@ -1,0 +1,101 @@
+//! The body that is sent for one plan, and what is never sent.
+
+use super::create;
+use crate::fixture;
+use clawbox_containers::{
+    aspects::{Ipc, Network, Seccomp},
+    engine::EngineErrorKind,
+    plan::PlanSpec,
+};
+use serde_json::Value;
+use std::{fs, path::Path};
+
+fn body(spec: &PlanSpec) -> Value {
+    let mut body = serde_json::to_value(create(spec).unwrap().body).unwrap();
+    // The client's maps come in any order.
+    body.sort_all_objects();
+    body
+}
+
+/// With the word `STRICT` for the profile's text, which has tests and a file of its own.
+fn without_profile(mut body: Value, spec: &PlanSpec) -> Value {
+    let Seccomp::Profile { json, .. } = &spec.seccomp else {
+        panic!("{}", spec.seccomp);
+    };
+    let option = body.pointer_mut("/HostConfig/SecurityOpt/1").unwrap();
+    assert_eq!(*option, format!("seccomp={json}"));
+    *option = "seccomp=STRICT".into();
+    body
+}
+
+/// `UPDATE_GOLDEN=1` writes the file anew; what changed is then for a reader of the diff to judge.
+#[test]
+fn a_plan_becomes_this_body() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/create.json");
+    let plan = fixture::plan();
+    let body = without_profile(body(plan.spec()), plan.spec());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let text = serde_json::to_string_pretty(&body).unwrap();
+        fs::write(&path, text + "\n").unwrap();
+    }
+    let golden: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(body, golden, "differs from {}", path.display());
+    assert_eq!(create(plan.spec()).unwrap().name, plan.spec().identity.name);
+}
+
+#[test]
+fn nothing_is_left_to_docker() {
+    let body = body(fixture::plan().spec());
+    for (field, value) in [
+        ("/HostConfig/Privileged", Value::from(false)),
+        ("/HostConfig/AutoRemove", Value::from(false)),
+        ("/HostConfig/PublishAllPorts", Value::from(false)),
+        ("/HostConfig/OomKillDisable", Value::from(false)),
+        ("/HostConfig/RestartPolicy/Name", Value::from("no")),
+        ("/HostConfig/Devices", Value::Array(Vec::new())),
+        ("/HostConfig/CapAdd", Value::Array(Vec::new())),
+        ("/HostConfig/GroupAdd", Value::Array(Vec::new())),
+        ("/HostConfig/Binds", Value::Array(Vec::new())),
+        ("/HostConfig/PidMode", Value::from("")),
+        ("/HostConfig/UTSMode", Value::from("")),
+        ("/HostConfig/UsernsMode", Value::from("")),
+        ("/Tty", Value::from(false)),
+        ("/Healthcheck/Test", Value::from(vec!["NONE"])),
+    ] {
+        assert_eq!(body.pointer(field), Some(&value), "{field}");
+    }
+    // Docker refuses it beside a quota.
+    assert_eq!(body.pointer("/HostConfig/NanoCpus"), None);
+}
+
+#[test]
+fn what_no_policy_plans_is_refused_and_not_left_out() {
+    type Change = fn(&mut PlanSpec);
+    let planned: [(&str, Change); 9] = [
+        ("a device", |spec| {
+            spec.devices.devices.insert("/dev/kvm".to_owned());
+        }),
+        ("a port", |spec| {
+            spec.lifecycle.published_ports.insert("80/tcp".to_owned());
+        }),
+        ("restarts", |spec| spec.lifecycle.restarts = true),
+        ("a health check", |spec| spec.command.health_check = true),
+        ("no command", |spec| spec.command.argv.clear()),
+        ("a network", |spec| {
+            spec.network = Network::Other("bridge".to_owned());
+        }),
+        ("shared memory", |spec| {
+            spec.ipc = Ipc::Other("host".to_owned());
+        }),
+        ("no filter", |spec| {
+            spec.seccomp = Seccomp::Other("unconfined".to_owned());
+        }),
+        ("more than an i64", |spec| spec.memory = u64::MAX),
+    ];
+    for (what, change) in planned {
+        let mut spec = fixture::plan().spec().clone();
+        change(&mut spec);
+        let error = create(&spec).unwrap_err();
+        assert_eq!(error.kind(), EngineErrorKind::Unsupported, "{what}");
+    }
+}
