@@ -61,19 +61,21 @@ fn print_report(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The report's policy items under a heading.
+/// The report's policy items under a heading. A value that was found as it was asked for stands once.
 fn rows(report: &Value) -> Result<Vec<[String; 4]>> {
-    let columns = ["item", "requested", "observed", "verdict"];
     let items = report["enforcement"]["items"]
         .as_array()
         .context("it has no enforcement.items")?;
-    let rows = items
-        .iter()
-        .map(|item| columns.map(|column| cell(&item[column])));
-    Ok([columns.map(String::from)]
-        .into_iter()
-        .chain(rows)
-        .collect())
+    let rows = items.iter().map(|item| {
+        let observed = match item["observed"] == item["requested"] {
+            true => "the same".to_owned(),
+            false => cell(&item["observed"]),
+        };
+        let [name, requested, verdict] = ["item", "requested", "verdict"].map(|c| cell(&item[c]));
+        [name, requested, observed, verdict]
+    });
+    let heading = ["item", "requested", "observed", "verdict"].map(String::from);
+    Ok([heading].into_iter().chain(rows).collect())
 }
 
 fn cell(value: &Value) -> String {
@@ -91,12 +93,18 @@ mod tests {
 
     #[test]
     fn a_report_becomes_rows() {
-        let item =
-            json!({"item": "pids", "requested": 256, "observed": null, "verdict": "unverified"});
-        let rows = rows(&json!({"enforcement": {"items": [item]}})).unwrap();
+        let items = json!([
+            {"item": "pids", "requested": 256, "observed": null, "verdict": "unverified"},
+            {"item": "user", "requested": "1:1", "observed": "1:1", "verdict": "enforced"},
+        ]);
+        let rows = rows(&json!({"enforcement": {"items": items}})).unwrap();
         assert_eq!(
-            rows[1],
-            ["pids", "256", "-", "unverified"].map(String::from)
+            rows[1..],
+            [
+                ["pids", "256", "-", "unverified"],
+                ["user", "1:1", "the same", "enforced"]
+            ]
+            .map(|row| row.map(String::from))
         );
     }
 

@@ -1,5 +1,6 @@
 //! The project's own chores: `cargo xtask --help`.
 
+mod bench;
 mod consent;
 mod demo;
 mod engines;
@@ -41,6 +42,12 @@ enum Chore {
     /// A private dockerd for tests: start it, stop it, look at it
     #[command(subcommand)]
     Engines(engines::Action),
+    /// Measure a container's cycle: the docker command, the bare API, clawbox
+    Bench {
+        /// Install missing packages without asking
+        #[arg(long)]
+        yes: bool,
+    },
     /// Make the image the tests run in, and give it to the engine
     Fixture {
         /// Install missing packages without asking
@@ -54,6 +61,7 @@ fn main() -> ExitCode {
         Chore::Demo { yes } => demo::run(Consent::new(*yes)),
         Chore::Test(options) => test::run(options),
         Chore::Engines(action) => engines::run(action),
+        Chore::Bench { yes } => bench::run(Consent::new(*yes)),
         Chore::Fixture { yes } => image::run(Consent::new(*yes)),
     };
     match done {

@@ -1,0 +1,167 @@
+//! The command line: what is accepted, and which subcommand gets it.
+
+mod cleanup;
+mod conformance;
+mod doctor;
+mod engine;
+mod hints;
+mod interrupt;
+mod kill;
+mod log;
+mod ps;
+mod pull;
+mod run;
+mod say;
+mod status;
+mod table;
+mod values;
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+use say::Say;
+use serde::Serialize;
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+/// How long an unfinished write to a pipe that nobody reads may hold up the end.
+const LAST_WRITE: Duration = Duration::from_millis(200);
+
+/// Run untrusted code in hardened containers
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    log: log::Options,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  clawbox doctor                                       is there an engine, and what can it enforce?
+  clawbox run --image alpine -- sh -c 'id; exit 7'     run a command in a sandbox";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a command in a sandbox
+    Run(Box<run::Args>),
+    /// Find engines, and say what each can enforce
+    Doctor(doctor::Args),
+    /// List your containers, of whatever process
+    Ps(ps::Args),
+    /// End and remove a container
+    Kill(kill::Args),
+    /// Remove the containers that dead processes left
+    Cleanup(cleanup::Args),
+    /// Run the conformance suite against an engine
+    Conformance(conformance::Args),
+}
+
+/// Does what the command line says, and gives the exit status.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let say = cli.log.start();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say.error(&error);
+            return status::REFUSED.into();
+        }
+    };
+    let status = runtime.block_on(cli.command.execute(say));
+    runtime.shutdown_timeout(LAST_WRITE);
+    status.into()
+}
+
+/// Help and version are no errors; everything else was refused before anything ran.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Nobody to tell where the terminal is gone.
+        drop(error.print());
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        drop(error.print());
+    } else {
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            Say::default().problem(line);
+        }
+    }
+    status::REFUSED.into()
+}
+
+/// Opens a file that will be written at the end: what cannot be kept must not begin.
+fn create(path: Option<&Path>, option: &str, say: Say) -> Result<Option<File>, u8> {
+    let Some(path) = path else { return Ok(None) };
+    File::create(path).map(Some).map_err(|error| {
+        say.problem(&format!("{option} {}: {error}", path.display()));
+        status::REFUSED
+    })
+}
+
+/// Writes data to such a file, as JSON.
+fn write_json(data: &impl Serialize, mut file: File) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(data)?;
+    text.push(b'\n');
+    file.write_all(&text)
+}
+
+/// Writes the answer to stdout. A reader that has gone wanted no more of it.
+fn print(text: &str) {
+    drop(io::stdout().write_all(text.as_bytes()));
+}
+
+impl Command {
+    async fn execute(self, say: Say) -> u8 {
+        let done = match self {
+            Self::Run(args) => return run::execute(&args, say).await,
+            Self::Doctor(args) => doctor::execute(&args).await,
+            Self::Ps(args) => ps::execute(&args).await,
+            Self::Kill(args) => kill::execute(&args, say).await,
+            Self::Cleanup(args) => cleanup::execute(&args, say).await,
+            Self::Conformance(args) => conformance::execute(&args, say).await,
+        };
+        match done {
+            Ok(status) => status,
+            Err(error) => {
+                say.failure(&error, &hints::hints(&error));
+                status::FAILED
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_fits_a_screen() {
+        let mut cli = Cli::command();
+        cli.build();
+        for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
+            let help = command.clone().term_width(80).render_help().to_string();
+            let lines = help.lines().count();
+            assert!(lines <= 50, "{}: {lines} lines", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A container from spawn to removal: its output as it comes, our signals, its end.
+
+use super::{Args, report::Report};
+use crate::cli::{interrupt::Interrupts, pull::Pull, say::Say, status};
+use clawbox::{
+    ContainerBackend, ContainerError, ContainerId, ContainerResult, ContainerSpawnRequest,
+    ContainerStatus, ExitReport, OutputFollower, OutputStream,
+};
+use std::{
+    io::{self, ErrorKind},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{io::AsyncWriteExt, sync::Notify, time::sleep};
+
+/// How long a reader of ours may take for the last output after a signal.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Runs the command that `args` ask for, and notes in `report` what becomes of it. Nothing is left of it
+/// at the engine.
+pub(super) async fn attend(
+    args: &Args,
+    pull: &Arc<Pull>,
+    say: Say,
+    report: &mut Report,
+) -> ContainerResult<u8> {
+    let request = args.request()?;
+    let backend = args.engine.connect(args.options(pull))?;
+    let identity = backend.pre_generate_id()?;
+    let run = Run {
+        id: identity.id.clone(),
+        backend,
+        say,
+    };
+    let mut interrupts = Interrupts::listen()?;
+    let spawned = run
+        .spawn(request.with_identity(identity), &mut interrupts)
+        .await;
+    pull.done();
+    if let Some(status) = spawned? {
+        return Ok(status);
+    }
+    report.container_id = Some(run.id.clone());
+    let status = run.see_through(args, &mut interrupts, report).await;
+    if status.is_err() {
+        run.remove().await;
+    }
+    status
+}
+
+struct Run {
+    backend: Arc<dyn ContainerBackend>,
+    id: ContainerId,
+    say: Say,
+}
+
+impl Run {
+    /// Brings the container up. A signal meanwhile takes it back, and its status is returned.
+    async fn spawn(
+        &self,
+        request: ContainerSpawnRequest,
+        interrupts: &mut Interrupts,
+    ) -> ContainerResult<Option<u8>> {
+        let mut spawned = pin!(self.backend.spawn(request));
+        let status = tokio::select! {
+            spawned = &mut spawned => return spawned.map(|_| None),
+            status = interrupts.next() => status,
+        };
+        // The first ends because of the second.
+        let ending = async { tokio::join!(spawned, self.remove()) };
+        self.unless_impatient(ending, interrupts).await;
+        Ok(Some(status))
+    }
+
+    /// Shows the output and waits for the end, whatever comes first, and for the removal after it.
+    async fn see_through(
+        &self,
+        args: &Args,
+        interrupts: &mut Interrupts,
+        report: &mut Report,
+    ) -> ContainerResult<u8> {
+        let enforcement = self.backend.enforcement(&self.id)?;
+        report.degraded = enforcement.not_enforced().map(|item| item.item).collect();
+        for item in enforcement.not_enforced() {
+            self.say.note(&format!("running although {item}"));
+        }
+        report.enforcement = Some(enforcement);
+
+        let follower = self.backend.follow_output(&self.id)?;
+        let interrupted = Notify::new();
+        let ended = async {
+            let exit = self.backend.wait(&self.id).await;
+            self.remove().await;
+            exit
+        };
+        let shown = async {
+            let shown = tokio::select! {
+                shown = show(follower) => shown,
+                () = self.last_words(&interrupted) => Ok(()),
+            };
+            if shown.is_err() {
+                // Nobody sees what it does any more.
+                self.remove().await;
+            }
+            shown
+        };
+        let engine = async {
+            match args.report {
+                Some(_) => self.backend.info().await.ok(),
+                None => None,
+            }
+        };
+        let mut all = pin!(async { tokio::join!(ended, shown, engine) });
+        let ended = tokio::select! {
+            ended = &mut all => Ok(ended),
+            status = interrupts.next() => Err(status),
+        };
+        let (signalled, (exit, shown, engine)) = match ended {
+            Ok(ended) => (None, ended),
+            Err(status) => {
+                interrupted.notify_one();
+                // How this call ends is told by the removal above.
+                let ending = async { tokio::join!(all, self.backend.kill(&self.id)).0 };
+                match self.unless_impatient(ending, interrupts).await {
+                    Some(ended) => (Some(status), ended),
+                    None => return Ok(status),
+                }
+            }
+        };
+        let exit = exit?;
+        self.remark(&exit, args);
+        report.backend = engine;
+        if args.report.is_some() {
+            let output = self.backend.collect_output(&self.id).await?;
+            report.output = Some((&output).into());
+        }
+        let own = status::of_exit(&exit);
+        report.exit = Some(exit);
+        Ok(match (signalled, shown) {
+            (Some(status), _) => status,
+            (None, Ok(())) => own,
+            (None, Err(error)) if error.kind() == ErrorKind::BrokenPipe => status::NOBODY_READS,
+            (None, Err(error)) => {
+                self.say
+                    .problem(&format!("the output could not be written: {error}"));
+                status::REFUSED
+            }
+        })
+    }
+
+    /// The time when showing output may end although a reader of ours has not taken all of it.
+    async fn last_words(&self, interrupted: &Notify) {
+        interrupted.notified().await;
+        // An unknown container has nothing to say either.
+        drop(self.backend.wait(&self.id).await);
+        sleep(LAST_WORDS).await;
+    }
+
+    /// Ends the container if need be, and waits until the engine has confirmed that it is gone.
+    async fn remove(&self) {
+        match self.backend.kill(&self.id).await {
+            Ok(()) | Err(ContainerError::NotFound { .. }) => {}
+            Err(error) => {
+                self.say.error(&error);
+                self.left();
+            }
+        }
+    }
+
+    /// Waits for the end after a signal, or until the next signal says that it takes too long.
+    async fn unless_impatient<T>(
+        &self,
+        ending: impl Future<Output = T>,
+        interrupts: &mut Interrupts,
+    ) -> Option<T> {
+        let mut ending = pin!(ending);
+        tokio::select! {
+            ended = &mut ending => return Some(ended),
+            () = sleep(LAST_WORDS) => {}
+        }
+        self.say
+            .note("waiting for the container to end; another signal gives up on it");
+        tokio::select! {
+            ended = ending => Some(ended),
+            _ = interrupts.next() => {
+                self.say.problem("not waiting any longer");
+                self.left();
+                None
+            }
+        }
+    }
+
+    fn left(&self) {
+        let id = &self.id;
+        self.say.problem(&format!(
+            "container {id} may be left; `clawbox cleanup` removes it"
+        ));
+    }
+
+    /// What the person at the terminal cannot see in the output.
+    fn remark(&self, exit: &ExitReport, args: &Args) {
+        let note = |text: String| self.say.note(&text);
+        if exit.status == ContainerStatus::TimedOut {
+            let limit = humantime::format_duration(args.timeout.duration());
+            note(format!("ended at its deadline of {limit} (--timeout)"));
+        }
+        if exit.status == ContainerStatus::Lost {
+            self.say.problem(
+                "the container vanished from the engine; how the command ended is not known",
+            );
+        }
+        let memory = args.memory;
+        match (exit.oom_killed, exit.exit_code) {
+            (Some(true), _) => note(format!(
+                "the container ran out of its {memory} of memory (--memory)"
+            )),
+            (None, Some(137)) => note(format!(
+                "the command was killed (SIGKILL), perhaps for lack of memory: it had {memory} (--memory)"
+            )),
+            _ => {}
+        }
+        let kept = args.max_output.get();
+        for (stream, dropped) in [
+            ("stdout", exit.stdout_dropped),
+            ("stderr", exit.stderr_dropped),
+        ] {
+            if dropped > 0 {
+                note(format!(
+                    "{dropped} bytes of {stream} were dropped after the first {kept} (--max-output)"
+                ));
+            }
+        }
+        if exit.output_incomplete {
+            note("the connection to the output broke, so some of it may be missing".to_owned());
+        }
+    }
+}
+
+/// Copies the output to ours, byte for byte and as it comes.
+async fn show(mut output: OutputFollower) -> io::Result<()> {
+    let (mut stdout, mut stderr) = (tokio::io::stdout(), tokio::io::stderr());
+    while let Some((stream, bytes)) = output.next().await {
+        match stream {
+            OutputStream::Stdout => {
+                stdout.write_all(&bytes).await?;
+                stdout.flush().await?;
+            }
+            OutputStream::Stderr => {
+                stderr.write_all(&bytes).await?;
+                stderr.flush().await?;
+            }
+        }
+    }
+    Ok(())
+}
