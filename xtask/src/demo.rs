@@ -61,20 +61,20 @@ fn print_report(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The report's policy items under a heading. A value that was found as it was asked for stands once.
-fn rows(report: &Value) -> Result<Vec<[String; 4]>> {
+/// The report's policy items under a heading. What was asked for is told where something else was found.
+fn rows(report: &Value) -> Result<Vec<[String; 3]>> {
     let items = report["enforcement"]["items"]
         .as_array()
         .context("it has no enforcement.items")?;
     let rows = items.iter().map(|item| {
-        let observed = match item["observed"] == item["requested"] {
-            true => "the same".to_owned(),
-            false => cell(&item["observed"]),
+        let [name, observed, verdict] = ["item", "observed", "verdict"].map(|c| cell(&item[c]));
+        let verdict = match item["observed"] == item["requested"] {
+            true => verdict,
+            false => format!("{verdict}; requested: {}", cell(&item["requested"])),
         };
-        let [name, requested, verdict] = ["item", "requested", "verdict"].map(|c| cell(&item[c]));
-        [name, requested, observed, verdict]
+        [name, observed, verdict]
     });
-    let heading = ["item", "requested", "observed", "verdict"].map(String::from);
+    let heading = ["item", "observed", "verdict"].map(String::from);
     Ok([heading].into_iter().chain(rows).collect())
 }
 
@@ -101,8 +101,8 @@ mod tests {
         assert_eq!(
             rows[1..],
             [
-                ["pids", "256", "-", "unverified"],
-                ["user", "1:1", "the same", "enforced"]
+                ["pids", "-", "unverified; requested: 256"],
+                ["user", "1:1", "enforced"]
             ]
             .map(|row| row.map(String::from))
         );
