@@ -39,6 +39,11 @@
 
 mod connect;
 
+/// The README's example compiles.
+#[cfg(all(doctest, feature = "docker"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 pub use connect::{Backend, ConnectOptions, UnknownBackend, connect, engine};
 
 #[cfg(feature = "docker")]

@@ -89,7 +89,7 @@ impl SecurityPolicy {
             if let Some(accepted) = reserved(key) {
                 forbidden.push(Violation::new(
                     format!("env.{key}"),
-                    "a reserved key",
+                    key,
                     accepted,
                 ));
             }

@@ -1,0 +1,97 @@
+//! The end at the deadline.
+
+use crate::{
+    case::table,
+    check::{Checked, ensure, same},
+    context::Context,
+    rig::{DEAF_SLEEPER, Rig, SLEEPER, request_within},
+    tap::Call,
+};
+use clawbox_containers::engine::EnginePhase;
+use clawbox_probe::Command;
+use clawbox_types::{ContainerStatus, ExitReport, ResourceLimits};
+use std::time::Duration;
+use tokio::time::Instant;
+
+table! { "deadline":
+    #[alone] of_the_deaf = "a command that ignores SIGTERM is over at most a second past its limit, output kept",
+    #[alone] of_the_obedient = "a command that ends at SIGTERM has the grace period inside its limit",
+    token_first = "the token is revoked before the engine is asked to kill",
+    not_for_the_quick = "a command that ends in time has no deadline",
+}
+
+const LIMIT: Duration = Duration::from_secs(2);
+
+fn short() -> ResourceLimits {
+    ResourceLimits::new(LIMIT.as_millis() as u64, 64)
+}
+
+/// Runs into the deadline. It comes no earlier than `earliest` after the request, and the end no later than
+/// `latest` after the answer to it.
+async fn run_into_it(
+    rig: &Rig,
+    command: &Command,
+    earliest: Duration,
+    latest: Duration,
+) -> Checked<ExitReport> {
+    let asked = Instant::now();
+    let id = rig
+        .spawn(request_within(command, short()))
+        .await?
+        .container_id;
+    let answered = Instant::now();
+    let exit = rig.backend.wait(&id).await?;
+    let (whole, running) = (asked.elapsed(), answered.elapsed());
+    ensure!(
+        whole >= earliest && running <= latest,
+        "a limit of {LIMIT:?} came {whole:?} after the request, {running:?} after the answer"
+    );
+    same("status", exit.status, ContainerStatus::TimedOut)?;
+    let known = rig.backend.get(&id).map(|info| info.status);
+    same("status by get", known, Some(ContainerStatus::TimedOut))?;
+    let output = rig.backend.collect_output(&id).await?;
+    same("output", output.stdout.text(), "ready\n")?;
+    ensure!(
+        rig.backend.token_store().is_empty(),
+        "the token outlives the deadline"
+    );
+    Ok(exit)
+}
+
+async fn of_the_deaf(context: &Context) -> Checked {
+    let latest = LIMIT + Duration::from_secs(1);
+    let exit = run_into_it(&context.rig()?, &DEAF_SLEEPER, LIMIT, latest).await?;
+    same("exit code", exit.exit_code, Some(137))
+}
+
+async fn of_the_obedient(context: &Context) -> Checked {
+    // The grace period is at most a tenth of the limit.
+    let exit = run_into_it(&context.rig()?, &SLEEPER, LIMIT * 9 / 10, LIMIT).await?;
+    same("exit code", exit.exit_code, Some(143))
+}
+
+async fn token_first(context: &Context) -> Checked {
+    let rig = context.rig()?;
+    let identity = rig.backend.pre_generate_id()?;
+    let gate = rig.tap.hold(Call::Kill);
+    rig.spawn(request_within(&DEAF_SLEEPER, short()).with_identity(identity.clone()))
+        .await?;
+    gate.reached(1).await?;
+    let (id, token) = (identity.id.to_string(), identity.token.reveal());
+    let valid = rig.backend.token_store().validate(&id, &token);
+    let phase = context.engine().inspect(&identity.id).await?.state.phase;
+    rig.tap.release();
+    ensure!(!valid, "the token was valid when the engine was asked");
+    same("phase", phase, EnginePhase::Running)
+}
+
+async fn not_for_the_quick(context: &Context) -> Checked {
+    let rig = context.rig()?;
+    let soon = Command::Sleep {
+        milliseconds: 500,
+        ignore_term: false,
+    };
+    let exit = rig.run_request(request_within(&soon, short())).await?.exit;
+    same("status", exit.status, ContainerStatus::Completed)?;
+    same("exit code", exit.exit_code, Some(0))
+}

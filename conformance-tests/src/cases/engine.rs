@@ -1,0 +1,100 @@
+//! The engine itself, there and not there.
+
+use crate::{
+    case::table,
+    check::{Checked, ensure, ensure_matches, refused, same},
+    context::Context,
+    rig::{SLEEPER, request},
+    tap::Call,
+};
+use clawbox_containers::{ContainerError, EngineTimeouts, engine::EngineErrorKind};
+use clawbox_probe::Command;
+use std::time::Duration;
+
+table! { "engine":
+    tells_who_it_is = "info tells the engine's name, version, endpoint and control group version",
+    unavailable = "an engine that is not there is `EngineUnavailable`, with its endpoint (L12)",
+    hung = "an engine that does not answer is `EngineTimeout` and no hang (L12)",
+    lost_wait = "a connection that is lost while waiting is not an exit",
+}
+
+async fn tells_who_it_is(context: &Context) -> Checked {
+    let rig = context.rig()?;
+    ensure!(rig.backend.is_available().await, "not available");
+    let info = rig.backend.info().await?;
+    ensure!(
+        !info.name.is_empty() && !info.version.is_empty(),
+        "nameless: {info:?}"
+    );
+    same("endpoint", info.endpoint, context.engine().endpoint())?;
+    ensure!(
+        [1, 2].contains(&info.cgroup_version),
+        "control groups v{}",
+        info.cgroup_version
+    );
+    Ok(())
+}
+
+async fn unavailable(context: &Context) -> Checked {
+    let rig = context.rig()?;
+    for call in [Call::Probe, Call::EnsureImage] {
+        rig.tap.fail(call, EngineErrorKind::Unavailable);
+    }
+    ensure!(!rig.backend.is_available().await, "available");
+    let endpoint = context.engine().endpoint();
+    let errors = [
+        refused("info", rig.backend.info().await)?,
+        refused("spawn", rig.backend.spawn(request(&SLEEPER)).await)?,
+    ];
+    for error in errors {
+        ensure!(
+            error.to_string().contains(&endpoint),
+            "{endpoint} is not named: {error}"
+        );
+        ensure_matches!(error, ContainerError::EngineUnavailable { .. }, "the error");
+    }
+    Ok(())
+}
+
+async fn hung(context: &Context) -> Checked {
+    let rig = context.rig_with(|setup| {
+        setup.manager.timeouts = EngineTimeouts::all(Duration::from_secs(1));
+    })?;
+    rig.tap.hold(Call::Probe);
+    rig.tap.hold(Call::EnsureImage);
+    let (info, available, spawn) = tokio::join!(
+        rig.backend.info(),
+        rig.backend.is_available(),
+        rig.backend.spawn(request(&SLEEPER))
+    );
+    ensure!(!available, "available");
+    ensure_matches!(
+        refused("info", info)?,
+        ContainerError::EngineTimeout { .. },
+        "info"
+    );
+    ensure_matches!(
+        refused("spawn", spawn)?,
+        ContainerError::EngineTimeout { .. },
+        "spawn"
+    );
+    Ok(())
+}
+
+async fn lost_wait(context: &Context) -> Checked {
+    let rig = context.rig()?;
+    rig.tap.fail(Call::Wait, EngineErrorKind::Unavailable);
+    let soon = Command::Sleep {
+        milliseconds: 1000,
+        ignore_term: false,
+    };
+    let id = rig.spawn(request(&soon)).await?.container_id;
+    let exit = rig.backend.wait(&id).await?;
+    same("exit code", exit.exit_code, Some(0))?;
+    ensure!(
+        rig.tap.count(Call::Wait) > 1,
+        "the engine was not asked again"
+    );
+    let output = rig.backend.collect_output(&id).await?;
+    same("stdout", output.stdout.text(), "ready\n")
+}

@@ -1,0 +1,50 @@
+//! The table of all cases, area by area.
+
+mod cgroups;
+mod deadline;
+mod engine;
+mod exit;
+mod failure;
+mod files;
+mod gate;
+mod identity;
+mod image;
+mod kill;
+mod lifecycle;
+mod limits;
+mod orphans;
+mod output;
+mod policy;
+mod proxy;
+mod refusal;
+mod syscalls;
+mod tokens;
+
+use crate::case::Case;
+
+const AREAS: [&[Case]; 19] = [
+    identity::CASES,
+    lifecycle::CASES,
+    exit::CASES,
+    output::CASES,
+    kill::CASES,
+    deadline::CASES,
+    tokens::CASES,
+    proxy::CASES,
+    policy::CASES,
+    files::CASES,
+    syscalls::CASES,
+    cgroups::CASES,
+    gate::CASES,
+    limits::CASES,
+    image::CASES,
+    refusal::CASES,
+    failure::CASES,
+    engine::CASES,
+    orphans::CASES,
+];
+
+/// Every case, in the order of the matrix.
+pub fn cases() -> impl Iterator<Item = &'static Case> {
+    AREAS.iter().copied().flatten()
+}

@@ -1,0 +1,212 @@
+//! What the system call filter and the kernel answer to what a sandbox must refuse.
+
+use crate::{
+    case::table,
+    check::{Checked, ensure},
+    context::Context,
+};
+use clawbox_probe::{Command, Syscalls};
+use std::collections::BTreeSet;
+
+table! { "syscalls":
+    namespaces = "no new namespace by any call (E01, E02, E04)",
+    mounts = "no mount, no root change, no file by handle, no device node (E03, E05, E08, E14)",
+    identity = "no other user, name, personality, priority (E06, E15, R15, R16)",
+    other_processes = "no reach into another process, no shared memory (E12, E13, R08)",
+    kernel = "no way into the kernel: modules, bpf, io_uring, keys, clocks, power (E09, E10, E11, E16, E17, E21)",
+    sockets = "no socket but unix, loopback and routing netlink (N04 to N07)",
+    table_is_whole = "every attempt of the probe has an answer in this table",
+}
+
+/// Attempts, and the answers that are accepted for each of them.
+type Answers = &'static [(&'static [&'static str], &'static [&'static str])];
+
+const REFUSED: &[&str] = &["EPERM"];
+
+const NAMESPACES: Answers = &[
+    (
+        &[
+            "unshare_user",
+            "unshare_mount",
+            "unshare_net",
+            "unshare_pid",
+            "unshare_ipc",
+            "unshare_uts",
+            "unshare_cgroup",
+            "clone_newuser",
+            "setns",
+        ],
+        REFUSED,
+    ),
+    // Not EPERM: C libraries would not fall back to clone.
+    (&["clone3"], &["ENOSYS"]),
+];
+
+const MOUNTS: Answers = &[(
+    &[
+        "mount",
+        "umount2",
+        "pivot_root",
+        "chroot",
+        "fsopen",
+        "open_tree",
+        "move_mount",
+        "name_to_handle_at",
+        "open_by_handle_at",
+        "mknod",
+    ],
+    REFUSED,
+)];
+
+const IDENTITY: Answers = &[
+    (
+        &[
+            "setuid",
+            "setgid",
+            "setgroups",
+            "sethostname",
+            "setdomainname",
+            "personality",
+            "sched_fifo",
+        ],
+        REFUSED,
+    ),
+    // The kernel's own answers.
+    (&["nice", "oom_score_adj"], &["EACCES", "EPERM"]),
+];
+
+const OTHER_PROCESSES: Answers = &[(
+    &[
+        "ptrace_traceme",
+        "ptrace_attach",
+        "process_vm_readv",
+        "process_vm_writev",
+        "kcmp",
+        "pidfd_getfd",
+        "shmget",
+    ],
+    REFUSED,
+)];
+
+const KERNEL: Answers = &[
+    (
+        &[
+            "keyctl",
+            "add_key",
+            "request_key",
+            "bpf",
+            "perf_event_open",
+            "userfaultfd",
+            "io_uring_setup",
+            "io_uring_enter",
+            "io_uring_register",
+            "init_module",
+            "finit_module",
+            "delete_module",
+            "kexec_load",
+            "reboot",
+            "swapon",
+            "swapoff",
+            "settimeofday",
+            "adjtimex",
+            "syslog",
+            "memfd_secret",
+            "modify_ldt",
+            "iopl",
+        ],
+        REFUSED,
+    ),
+    // Allowed: runtimes rely on it (E18).
+    (&["memfd_create"], &["ok"]),
+];
+
+const SOCKETS: Answers = &[
+    (&["socket_unix", "socket_inet", "netlink_route"], &["ok"]),
+    // The host's kernel may be without it.
+    (&["socket_inet6"], &["ok", "EAFNOSUPPORT"]),
+    (&["socket_raw", "socket_packet"], REFUSED),
+    (&["socket_vsock", "socket_alg"], &["EAFNOSUPPORT"]),
+    (
+        &[
+            "netlink_audit",
+            "netlink_netfilter",
+            "netlink_uevent",
+            "netlink_sockdiag",
+        ],
+        &["EPROTONOSUPPORT"],
+    ),
+];
+
+async fn tried(context: &Context) -> Checked<Syscalls> {
+    context.rig()?.report(&Command::Syscalls).await
+}
+
+/// Lists every answer that is not accepted.
+async fn answers(context: &Context, table: Answers) -> Checked {
+    let Syscalls(tried) = tried(context).await?;
+    let mut wrong = Vec::new();
+    for (names, accepted) in table {
+        for name in *names {
+            match tried.get(*name).map(String::as_str) {
+                Some(answer) if accepted.contains(&answer) => {}
+                // Only on x86.
+                None if ["modify_ldt", "iopl"].contains(name) => {}
+                answer => wrong.push(format!(
+                    "{name}: expected {}, got {}",
+                    accepted.join(" or "),
+                    answer.unwrap_or("nothing")
+                )),
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+async fn namespaces(context: &Context) -> Checked {
+    answers(context, NAMESPACES).await
+}
+
+async fn mounts(context: &Context) -> Checked {
+    answers(context, MOUNTS).await
+}
+
+async fn identity(context: &Context) -> Checked {
+    answers(context, IDENTITY).await
+}
+
+async fn other_processes(context: &Context) -> Checked {
+    answers(context, OTHER_PROCESSES).await
+}
+
+async fn kernel(context: &Context) -> Checked {
+    answers(context, KERNEL).await
+}
+
+async fn sockets(context: &Context) -> Checked {
+    answers(context, SOCKETS).await
+}
+
+async fn table_is_whole(context: &Context) -> Checked {
+    let tables = [
+        NAMESPACES,
+        MOUNTS,
+        IDENTITY,
+        OTHER_PROCESSES,
+        KERNEL,
+        SOCKETS,
+    ];
+    let known: BTreeSet<&str> = tables
+        .iter()
+        .copied()
+        .flatten()
+        .flat_map(|(names, _)| names.iter().copied())
+        .collect();
+    let Syscalls(tried) = tried(context).await?;
+    let unknown: Vec<&String> = tried
+        .keys()
+        .filter(|name| !known.contains(name.as_str()))
+        .collect();
+    ensure!(unknown.is_empty(), "no answer is expected for {unknown:?}");
+    Ok(())
+}

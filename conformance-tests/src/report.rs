@@ -1,0 +1,75 @@
+//! What came of a run, as data.
+
+use clawbox_types::EngineInfo;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What came of one case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It holds, and nothing was left.
+    Passed,
+    /// It does not hold, or something was left.
+    Failed {
+        /// What was expected and what was found.
+        message: String,
+    },
+    /// It cannot be tried on this engine or host.
+    Skipped {
+        /// Why not.
+        why: String,
+    },
+    /// The suite could not be run at all.
+    NotRun {
+        /// Why not.
+        why: String,
+    },
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed => f.write_str("passed"),
+            Self::Failed { message } => write!(f, "failed: {message}"),
+            Self::Skipped { why } => write!(f, "skipped: {why}"),
+            Self::NotRun { why } => write!(f, "not run: {why}"),
+        }
+    }
+}
+
+/// One case of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseReport {
+    /// The case's id, `area/what_holds`.
+    pub id: String,
+    /// The part of the contract that it belongs to.
+    pub area: String,
+    /// What holds where it passes.
+    pub title: String,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// How long it took, with its cleaning up.
+    pub millis: u64,
+}
+
+/// A whole run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The engine, where it answered.
+    pub engine: Option<EngineInfo>,
+    /// Every selected case, in the table's order.
+    pub cases: Vec<CaseReport>,
+    /// Whether the suite could have run and did not: an engine that answers, but not with what cases need.
+    pub unfit: bool,
+}
+
+impl Summary {
+    /// Whether nothing failed. What was not run did not fail, but proves nothing either.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        let failed = |case: &CaseReport| matches!(case.outcome, Outcome::Failed { .. });
+        !self.unfit && !self.cases.iter().any(failed)
+    }
+}
