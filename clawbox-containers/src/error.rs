@@ -42,10 +42,12 @@ pub enum ContainerError {
     },
     /// The engine would not hold, or did not confirm, these parts of the policy. The container was removed
     /// before its command ran.
-    #[error("policy not enforced: {}", list(items))]
+    #[error("policy not enforced: {}", both(items, warnings))]
     PolicyNotEnforced {
         /// What differs, with what was requested and what was observed.
         items: Vec<ItemReport>,
+        /// What the engine warned of and nobody understands, so that nothing can allow it.
+        warnings: Vec<String>,
     },
     /// This backend cannot do it.
     #[error("{what} is not supported: {reason}")]
@@ -131,6 +133,18 @@ pub enum ContainerError {
 
 fn list<T: std::fmt::Display>(items: &[T]) -> String {
     let lines: Vec<String> = items.iter().map(ToString::to_string).collect();
+    lines.join("; ")
+}
+
+fn both(items: &[ItemReport], warnings: &[String]) -> String {
+    let warnings = warnings
+        .iter()
+        .map(|text| format!("the engine warned: {text}"));
+    let lines: Vec<String> = items
+        .iter()
+        .map(ToString::to_string)
+        .chain(warnings)
+        .collect();
     lines.join("; ")
 }
 

@@ -137,12 +137,12 @@ impl<E: ContainerEngine> ContainerManager<E> {
     }
 }
 
-impl<E> Shared<E> {
+impl<E: ContainerEngine> Shared<E> {
     /// Takes the ownership lease, once, before the first container.
     fn hold_lease(&self) -> ContainerResult<()> {
         let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
         if let (None, Some(dir)) = (lease.as_ref(), &self.config.state_dir) {
-            *lease = Some(Lease::take(dir, self.owner)?);
+            *lease = Some(Lease::take(dir, self.owner, &self.calls.engine.endpoint())?);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::error::{ContainerError, ContainerResult};
 use std::{
     fmt,
     fs::{DirBuilder, File, TryLockError},
-    io,
+    io::{self, Write as _},
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     str::FromStr,
@@ -71,7 +71,9 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// Takes the lease of `owner` below `dir`, which is made if need be, mode 0700.
-    pub(crate) fn take(dir: &Path, owner: OwnerId) -> ContainerResult<Self> {
+    ///
+    /// The file names the engine, so that nobody forgets the owner who looked for its containers elsewhere.
+    pub(crate) fn take(dir: &Path, owner: OwnerId, endpoint: &str) -> ContainerResult<Self> {
         let io = |what, path: &Path| {
             let path = path.to_owned();
             move |source| ContainerError::Io { what, path, source }
@@ -95,7 +97,10 @@ impl Lease {
         let path = lease_path(dir, owner);
         // Locked under another name first, so that nobody finds it unlocked.
         let fresh = path.with_extension("new");
-        let file = File::create_new(&fresh).map_err(io("making the ownership lease", &fresh))?;
+        let mut file =
+            File::create_new(&fresh).map_err(io("making the ownership lease", &fresh))?;
+        file.write_all(endpoint.as_bytes())
+            .map_err(io("writing the ownership lease", &fresh))?;
         file.lock()
             .map_err(io("locking the ownership lease", &fresh))?;
         std::fs::rename(&fresh, &path).map_err(io("naming the ownership lease", &path))?;
@@ -130,15 +135,22 @@ pub(crate) fn forget(dir: &Path, owner: OwnerId) {
     }
 }
 
-/// Every owner that has a lease below `dir`, live or dead.
-pub(crate) fn owners(dir: &Path) -> Vec<OwnerId> {
+/// Every owner of containers at `endpoint` that has a lease below `dir`, live or dead.
+pub(crate) fn owners(dir: &Path, endpoint: &str) -> Vec<OwnerId> {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return Vec::new();
     };
     entries
         .filter_map(|entry| {
-            let name = entry.ok()?.file_name();
-            name.to_str()?.strip_suffix(".lease")?.parse().ok()
+            let entry = entry.ok()?;
+            let owner = entry
+                .file_name()
+                .to_str()?
+                .strip_suffix(".lease")?
+                .parse()
+                .ok()?;
+            let here = std::fs::read(entry.path()).ok()? == endpoint.as_bytes();
+            here.then_some(owner)
         })
         .collect()
 }
@@ -157,9 +169,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("state");
         let owner = OwnerId::generate();
-        let lease = Lease::take(&dir, owner).unwrap();
+        let lease = Lease::take(&dir, owner, "unix:///a").unwrap();
         assert_eq!(liveness(&dir, owner), Liveness::Alive);
-        assert_eq!(owners(&dir), [owner]);
+        assert_eq!(owners(&dir, "unix:///a"), [owner]);
+        assert_eq!(owners(&dir, "unix:///b"), []);
         forget(&dir, owner);
         assert_eq!(liveness(&dir, owner), Liveness::Alive);
 
@@ -179,7 +192,7 @@ mod tests {
     fn a_state_directory_that_others_may_enter_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let error = Lease::take(dir.path(), OwnerId::generate()).unwrap_err();
+        let error = Lease::take(dir.path(), OwnerId::generate(), "unix:///a").unwrap_err();
         assert!(matches!(error, ContainerError::Io { .. }), "{error}");
     }
 }

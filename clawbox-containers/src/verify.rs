@@ -90,29 +90,25 @@ pub fn verify(
     EnforcementReport::new(items, texts)
 }
 
-/// Whether a container with this report may start: what is wrong with it, if it may not.
-///
-/// An item in `allow_degraded` may fail. A warning that concerns no known item cannot be allowed.
+/// What is wrong with a container of this report, unless the operator allows it. Where nothing is, and every
+/// warning was understood, it may start.
 #[must_use]
 pub fn refusals(
     report: &EnforcementReport,
-    warnings: &[EngineWarning],
     allow_degraded: &BTreeSet<PolicyItem>,
 ) -> Vec<ItemReport> {
-    let unknown = warnings.iter().filter(|w| w.item.is_none()).map(|w| {
-        ItemReport::new(
-            PolicyItem::Lifecycle,
-            "no warning from the engine",
-            format!("the engine warned: {}", w.text),
-            Verdict::NotEnforced,
-        )
-    });
     report
         .not_enforced()
         .filter(|item| !allow_degraded.contains(&item.item))
         .cloned()
-        .chain(unknown)
         .collect()
+}
+
+/// The warnings that concern no known item: nothing can allow them.
+#[must_use]
+pub fn not_understood(warnings: &[EngineWarning]) -> Vec<String> {
+    let unknown = warnings.iter().filter(|warning| warning.item.is_none());
+    unknown.map(|warning| warning.text.clone()).collect()
 }
 
 fn compare<T: PartialEq + Display>(

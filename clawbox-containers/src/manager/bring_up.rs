@@ -10,7 +10,7 @@ use crate::{
     labels::Ours,
     plan::ContainerPlan,
     policy::Placement,
-    verify::{refusals, verify},
+    verify::{not_understood, refusals, verify},
 };
 use clawbox_types::ContainerStatus;
 use std::sync::Arc;
@@ -84,9 +84,10 @@ impl<E: ContainerEngine> Life<E> {
             .query("inspect the container", calls.engine.inspect(self.id()))
             .await?;
         let report = verify(plan.spec(), &inspection.facts, &warnings);
-        let items = refusals(&report, &warnings, self.shared.policy.allow_degraded());
-        if !items.is_empty() {
-            return Err(ContainerError::PolicyNotEnforced { items });
+        let items = refusals(&report, self.shared.policy.allow_degraded());
+        let warnings = not_understood(&warnings);
+        if !items.is_empty() || !warnings.is_empty() {
+            return Err(ContainerError::PolicyNotEnforced { items, warnings });
         }
         if inspection.state.phase != EnginePhase::Created {
             let says = format!(

@@ -94,7 +94,7 @@ impl<E: ContainerEngine> Shared<E> {
             }
         }
         if let Some(dir) = &self.config.state_dir {
-            for owner in owner::owners(dir)
+            for owner in owner::owners(dir, &self.calls.engine.endpoint())
                 .into_iter()
                 .filter(|owner| !still_there.contains(owner))
             {

@@ -87,11 +87,7 @@ impl SecurityPolicy {
         self.limits_forbid(request, &mut forbidden);
         for key in request.env.keys() {
             if let Some(accepted) = reserved(key) {
-                forbidden.push(Violation::new(
-                    format!("env.{key}"),
-                    key,
-                    accepted,
-                ));
+                forbidden.push(Violation::new(format!("env.{key}"), key, accepted));
             }
         }
         if let Some(path) = &request.proxy_socket {

@@ -39,8 +39,10 @@ pub struct Placement {
 /// The period of the CPU quota, in microseconds: the kernel's default.
 const CPU_PERIOD_US: u64 = 100_000;
 
-/// Hidden from a container: what engines hide by default, and what tells of the host's hardware and power.
-const MASKED_PATHS: [&str; 13] = [
+/// Hidden from a container: what engines hide by default, what tells of the host's hardware and power, and the
+/// POSIX message queues, which are a writable file system even where there is no shared memory.
+const MASKED_PATHS: [&str; 14] = [
+    "/dev/mqueue",
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",

@@ -14,9 +14,17 @@ pub(crate) fn listed(error: &ContainerError) -> Option<(String, Vec<String>)> {
             "refused, as no policy could accept it:".to_owned(),
             violations.iter().map(violation).collect(),
         )),
-        ContainerError::PolicyNotEnforced { items } => Some((
+        ContainerError::PolicyNotEnforced { items, warnings } => Some((
             "not run, as the engine does not enforce the whole policy:".to_owned(),
-            items.iter().map(ToString::to_string).collect(),
+            items
+                .iter()
+                .map(ToString::to_string)
+                .chain(
+                    warnings
+                        .iter()
+                        .map(|text| format!("the engine warned: {text}")),
+                )
+                .collect(),
         )),
         _ => None,
     }
@@ -66,7 +74,7 @@ pub(crate) fn hints(error: &ContainerError) -> Vec<String> {
                 .to_owned(),
             "or load it into the engine yourself: docker load, docker import".to_owned(),
         ],
-        ContainerError::PolicyNotEnforced { items } => items
+        ContainerError::PolicyNotEnforced { items, .. } => items
             .iter()
             .map(|report| {
                 format!(

@@ -118,8 +118,10 @@ async fn nothing_else_is_writable(context: &Context) -> Checked {
 
 async fn no_shared_memory(context: &Context) -> Checked {
     let denied = ["ENOENT", "EROFS", "EACCES"];
-    let path = "/dev/shm/x";
-    errno(path, writing(context, path).await?.as_deref(), &denied)
+    for path in ["/dev/shm/x", "/dev/mqueue/x"] {
+        errno(path, writing(context, path).await?.as_deref(), &denied)?;
+    }
+    Ok(())
 }
 
 async fn control_groups(context: &Context) -> Checked {

@@ -39,7 +39,7 @@ async fn stopped(context: &Context, rig: &Rig) -> Checked<Vec<ItemReport>> {
         0,
     )?;
     let text = error.to_string();
-    let ContainerError::PolicyNotEnforced { items } = error else {
+    let ContainerError::PolicyNotEnforced { items, .. } = error else {
         return Err(error.into());
     };
     for item in &items {
@@ -227,10 +227,13 @@ async fn unknown_warning(context: &Context) -> Checked {
         setup.security.allow_degraded = PolicyItem::ALL.iter().copied().collect();
     })?;
     rig.tap.warn(about(None));
-    let items = stopped(context, &rig).await?;
-    ensure!(
-        items.iter().any(|i| i.observed.contains("the suite warns")),
-        "not told: {items:?}"
+    let error = refused("the spawn", rig.backend.spawn(request(&SLEEPER)).await)?;
+    same("started", rig.tap.count(Call::Start), 0)?;
+    ensure_matches!(
+        error,
+        ContainerError::PolicyNotEnforced { items, warnings }
+            if items.is_empty() && *warnings == ["the suite warns"],
+        "a warning that is not understood"
     );
     Ok(())
 }

@@ -89,7 +89,7 @@ impl From<&ContainerError> for Failure {
             _ => Vec::new(),
         };
         let items = match error {
-            ContainerError::PolicyNotEnforced { items } => items.clone(),
+            ContainerError::PolicyNotEnforced { items, .. } => items.clone(),
             _ => Vec::new(),
         };
         Self {
