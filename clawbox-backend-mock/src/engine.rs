@@ -1,0 +1,207 @@
+//! The engine: images, containers, and what is to go wrong.
+
+mod calls;
+mod state;
+
+use crate::{
+    call::Call,
+    clock::Clock,
+    container::Container,
+    fault::{Effect, Fault},
+    image::MockImage,
+    journal::Journal,
+};
+use clawbox_containers::engine::{EngineError, EngineErrorKind, EngineResult};
+use clawbox_types::ContainerId;
+use futures_util::future::pending;
+use state::State;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use time::OffsetDateTime;
+
+/// Where the engine says that it is.
+const ENDPOINT: &str = "mock:memory";
+
+type Watcher = Arc<dyn Fn(&Call) + Send + Sync>;
+
+/// A container engine in memory. A clone is another handle to the same engine.
+///
+/// Its containers run [programs](crate::Program) under the plan that they were created with. All of its
+/// times follow tokio's clock.
+#[derive(Clone)]
+pub struct MockEngine(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+impl MockEngine {
+    /// An engine without images and containers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::starting_at(OffsetDateTime::now_utc())
+    }
+
+    /// An engine whose wall clock shows this now, for tests that are to be the same every time.
+    #[must_use]
+    pub fn starting_at(wall: OffsetDateTime) -> Self {
+        Self(Arc::new(Inner {
+            clock: Clock::starting_at(wall),
+            state: Mutex::default(),
+        }))
+    }
+
+    /// Gives the engine an image, in the place of one of the same name.
+    pub fn add_image(&self, image: MockImage) {
+        let mut state = self.lock();
+        let image = state.with_id(image);
+        state.images.insert(image.reference.clone(), image);
+    }
+
+    /// Puts an image where the engine can fetch it from.
+    pub fn add_to_registry(&self, image: MockImage) {
+        let mut state = self.lock();
+        let image = state.with_id(image);
+        state.registry.insert(image.reference.clone(), image);
+    }
+
+    /// Makes something go wrong.
+    pub fn fail(&self, fault: Fault) {
+        self.lock().faults.add(fault);
+    }
+
+    /// Makes nothing go wrong any more.
+    pub fn recover(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// What the engine was asked so far.
+    #[must_use]
+    pub fn journal(&self) -> Journal {
+        self.lock().journal.snapshot()
+    }
+
+    /// Forgets what the engine was asked so far.
+    pub fn clear_journal(&self) {
+        self.lock().journal.clear();
+    }
+
+    /// Shows every call to `watcher`, before anything is done about it.
+    pub fn watch(&self, watcher: impl Fn(&Call) + Send + Sync + 'static) {
+        self.lock().watchers.push(Arc::new(watcher));
+    }
+
+    /// The names of the containers that exist, oldest first.
+    #[must_use]
+    pub fn containers(&self) -> Vec<String> {
+        let containers = self.lock().oldest_first();
+        containers
+            .iter()
+            .map(|container| container.told.identity.name.clone())
+            .collect()
+    }
+
+    /// Removes a container as somebody else would, behind its manager's back. `false`: there was none.
+    pub fn vanish(&self, id: &ContainerId) -> bool {
+        let container = self.lock().containers.remove(&id.to_string());
+        container.inspect(|container| container.remove()).is_some()
+    }
+
+    /// Lets the kernel kill a container for lack of memory. `false`: there is none.
+    pub fn kill_for_memory(&self, id: &ContainerId) -> bool {
+        let container = self.find(id);
+        container.inspect(|container| container.oom_kill()).is_ok()
+    }
+
+    /// Enters a call in the journal and lets go wrong what is to go wrong before it is done.
+    async fn begin(&self, call: Call) -> EngineResult<Rest> {
+        let (struck, watchers) = {
+            let mut state = self.lock();
+            state.journal.push(self.0.clock.elapsed(), call.clone());
+            (state.faults.strike(&call), state.watchers.clone())
+        };
+        for watcher in watchers {
+            watcher(&call);
+        }
+        let mut rest = Vec::new();
+        for (delay, effect) in struck {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            match effect {
+                Effect::Slow => {}
+                Effect::Refuse(kind, words) => return Err(EngineError::new(kind, words)),
+                Effect::Hang => pending::<()>().await,
+                Effect::Vanish => {
+                    if let Some(name) = call.container() {
+                        let container = self.lock().containers.remove(&name);
+                        container.inspect(|container| container.remove());
+                    }
+                }
+                Effect::Oom => {
+                    let container = call
+                        .container()
+                        .and_then(|name| self.lock().containers.get(&name).cloned());
+                    container.inspect(|container| container.oom_kill());
+                }
+                later => rest.push(later),
+            }
+        }
+        Ok(Rest(rest))
+    }
+
+    fn find(&self, id: &ContainerId) -> EngineResult<Arc<Container>> {
+        let found = self.lock().containers.get(&id.to_string()).cloned();
+        found.ok_or_else(|| no_such(id))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Maps of plain and shared values, whole after any panic.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What goes wrong after a call is done.
+struct Rest(Vec<Effect>);
+
+impl Rest {
+    async fn answer<T>(self, answer: EngineResult<T>) -> EngineResult<T> {
+        for effect in self.0 {
+            match effect {
+                Effect::LoseAnswer => {
+                    return Err(EngineError::new(
+                        EngineErrorKind::Unavailable,
+                        "the connection broke before the answer",
+                    ));
+                }
+                Effect::HangAfter => pending().await,
+                _ => {}
+            }
+        }
+        answer
+    }
+}
+
+impl Default for MockEngine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MockEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockEngine")
+            .field("containers", &self.lock().containers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn no_such(id: &ContainerId) -> EngineError {
+    EngineError::new(
+        EngineErrorKind::NotFound,
+        format!("no such container: {id}"),
+    )
+}

@@ -1,0 +1,375 @@
+//! What a program can do, as far as its container's plan allows.
+
+use crate::{
+    container::Container,
+    errno::Errno,
+    files::{Data, Files, Open},
+    seccomp::Filter,
+};
+use clawbox_containers::{aspects::Init, plan::PlanSpec};
+use clawbox_types::OutputStream;
+use std::{
+    future::{Future, pending},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::net::UnixStream;
+
+/// The command of a mock container, from inside.
+///
+/// Everything that it may do is decided from the plan of its container, so that a weaker plan shows. A
+/// clone is the same process: a thread of it.
+#[derive(Clone)]
+pub struct Process(Arc<Inner>);
+
+struct Inner {
+    container: Arc<Container>,
+    uid: u32,
+    gid: u32,
+    kernel: Mutex<Kernel>,
+}
+
+/// What the kernel keeps of the container.
+struct Kernel {
+    files: Files,
+    allocated: u64,
+    children: u64,
+    descriptors: u64,
+}
+
+impl Kernel {
+    fn take(&mut self, bytes: u64) {
+        self.allocated = self.allocated.saturating_add(bytes);
+    }
+
+    /// Bytes that files and allocations take together.
+    fn memory(&self) -> u64 {
+        self.allocated.saturating_add(self.files.memory())
+    }
+}
+
+impl Process {
+    pub(crate) fn new(container: Arc<Container>) -> Self {
+        let (uid, gid) = user(&container.spec);
+        let files = Files::new(
+            Arc::clone(&container.spec),
+            (uid, gid),
+            Arc::clone(&container.image.files),
+        );
+        Self(Arc::new(Inner {
+            container,
+            uid,
+            gid,
+            kernel: Mutex::new(Kernel {
+                files,
+                allocated: 0,
+                children: 0,
+                descriptors: 3,
+            }),
+        }))
+    }
+
+    /// The plan that it runs under.
+    #[must_use]
+    pub fn plan(&self) -> &PlanSpec {
+        &self.0.container.spec
+    }
+
+    /// Its arguments, the program's name first.
+    #[must_use]
+    pub fn argv(&self) -> &[String] {
+        &self.plan().command.argv
+    }
+
+    /// A variable of its environment.
+    #[must_use]
+    pub fn env(&self, key: &str) -> Option<&str> {
+        let value = self.plan().environment.0.get(key)?.as_ref()?;
+        Some(value.as_str())
+    }
+
+    /// Its whole environment, by key.
+    pub fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.plan().environment.0.iter();
+        all.filter_map(|(key, value)| Some((key.as_str(), value.as_ref()?.as_str())))
+    }
+
+    /// Its working directory.
+    #[must_use]
+    pub fn working_dir(&self) -> &str {
+        &self.plan().command.working_dir
+    }
+
+    /// Its user id.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        self.0.uid
+    }
+
+    /// Its group id.
+    #[must_use]
+    pub fn gid(&self) -> u32 {
+        self.0.gid
+    }
+
+    /// The host name, the container's own where the plan gives it one.
+    #[must_use]
+    pub fn hostname(&self) -> &str {
+        let plan = self.plan();
+        if plan.namespaces.private_uts {
+            &plan.identity.hostname
+        } else {
+            "mock-host"
+        }
+    }
+
+    /// The system call filter that it is under.
+    #[must_use]
+    pub fn filter(&self) -> Filter {
+        Filter::of(&self.plan().seccomp)
+    }
+
+    /// Prints to standard output. What nobody is attached to is lost; a slow reader is waited for.
+    pub async fn stdout(&self, bytes: impl AsRef<[u8]>) {
+        let container = &self.0.container;
+        container.print(OutputStream::Stdout, bytes.as_ref()).await;
+    }
+
+    /// Prints to standard error.
+    pub async fn stderr(&self, bytes: impl AsRef<[u8]>) {
+        let container = &self.0.container;
+        container.print(OutputStream::Stderr, bytes.as_ref()).await;
+    }
+
+    /// Waits, on tokio's clock.
+    pub async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    /// Ignores `SIGTERM` from here on; it ends the process otherwise.
+    pub fn ignore_term(&self) {
+        self.0.container.ignore_term();
+    }
+
+    /// Handles `SIGTERM` from here on: the future is ready when one has come.
+    pub fn terminated(&self) -> impl Future<Output = ()> + Send + 'static {
+        let container = Arc::clone(&self.0.container);
+        container.await_term();
+        async move { container.term_came().await }
+    }
+
+    /// Sends itself a signal with its default effect. Returns only if it survives that.
+    pub async fn raise(&self, signal: i32) {
+        if self.0.container.die_of(signal) {
+            pending::<()>().await;
+        }
+    }
+
+    /// Takes memory, in bytes, and keeps it. Beyond the plan's limit the kernel kills the process.
+    pub async fn allocate(&self, bytes: u64) {
+        self.kernel().take(bytes);
+        self.stay_within_memory().await;
+    }
+
+    /// Starts a child that does nothing. It lives until the answer is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` where as many processes live as the plan allows, process 1 and this one among them.
+    pub fn fork(&self) -> Result<Child, Errno> {
+        let plan = self.plan();
+        let others = match plan.init {
+            Init::Engine => 2,
+            Init::None => 1,
+        };
+        let mut kernel = self.kernel();
+        if kernel.children + others >= plan.pids {
+            return Err(Errno::EAGAIN);
+        }
+        kernel.children += 1;
+        Ok(Child(self.clone()))
+    }
+
+    /// Opens a descriptor. It stays open until the answer is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` where as many are open as the plan allows, the three standard ones among them.
+    pub fn open_descriptor(&self) -> Result<Descriptor, Errno> {
+        let most = self
+            .plan()
+            .ulimits
+            .0
+            .get("nofile")
+            .map_or(u64::MAX, |limit| limit.soft);
+        let mut kernel = self.kernel();
+        if kernel.descriptors >= most {
+            return Err(Errno::EMFILE);
+        }
+        kernel.descriptors += 1;
+        Ok(Descriptor(self.clone()))
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// As a kernel's: no such file, a directory, no permission.
+    pub fn read(&self, path: &str) -> Result<Vec<u8>, Errno> {
+        self.read_at_most(path, u64::from(u32::MAX))
+    }
+
+    /// Reads at most so many bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_at_most(&self, path: &str, bytes: u64) -> Result<Vec<u8>, Errno> {
+        self.kernel().files.read(&self.absolute(path), bytes)
+    }
+
+    /// Makes the file's content this, creating it if need be.
+    ///
+    /// # Errors
+    ///
+    /// As a kernel's under the plan: `EROFS`, `ENOSPC`, `EFBIG`, `EACCES`, `ENOENT`, …
+    pub async fn write(&self, path: &str, content: impl AsRef<[u8]>) -> Result<(), Errno> {
+        self.put(path, Data::Bytes(content.as_ref()), Open::Truncate)
+            .await
+            .1
+    }
+
+    /// Adds to the end of a file, creating it if need be. What fits is written, also on an error.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub async fn append(&self, path: &str, content: impl AsRef<[u8]>) -> Result<(), Errno> {
+        self.put(path, Data::Bytes(content.as_ref()), Open::Append)
+            .await
+            .1
+    }
+
+    /// Adds so many zero bytes to the end of a file, and returns how many there was room for. The mock
+    /// itself keeps only their number.
+    pub async fn fill(&self, path: &str, bytes: u64) -> (u64, Result<(), Errno>) {
+        self.put(path, Data::Zeros(bytes), Open::Append).await
+    }
+
+    /// Creates an empty file where there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write), and `EEXIST`.
+    pub async fn create_new(&self, path: &str) -> Result<(), Errno> {
+        self.put(path, Data::Zeros(0), Open::New).await.1
+    }
+
+    /// Makes a directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write), and `EEXIST`.
+    pub fn make_directory(&self, path: &str) -> Result<(), Errno> {
+        let path = self.absolute(path);
+        self.kernel().files.make_directory(&path)
+    }
+
+    /// Removes a file that the process has written.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); `EPERM` for a file of the image's.
+    pub fn remove(&self, path: &str) -> Result<(), Errno> {
+        let path = self.absolute(path);
+        self.kernel().files.remove(&path)
+    }
+
+    /// Makes a file that the process has written executable.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); `EPERM` for a file of the image's.
+    pub fn make_executable(&self, path: &str) -> Result<(), Errno> {
+        let path = self.absolute(path);
+        self.kernel().files.make_executable(&path)
+    }
+
+    /// Executes a file as a child that exits at once.
+    ///
+    /// # Errors
+    ///
+    /// As a kernel's: `EACCES` where the file or its mount is not executable, `ENOENT`, …
+    pub fn execute(&self, path: &str) -> Result<(), Errno> {
+        let path = self.absolute(path);
+        self.kernel().files.executable(&path)
+    }
+
+    /// Connects to a unix socket: the host's, where a bind of the plan leads to one.
+    ///
+    /// That is real input and output, so tokio's clock should not be paused meanwhile: it would leap.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` where no bind leads anywhere; otherwise the host's answer.
+    pub async fn connect(&self, path: &str) -> Result<UnixStream, Errno> {
+        let host = self.kernel().files.host_path(&self.absolute(path))?;
+        let host = host.ok_or(Errno::ECONNREFUSED)?;
+        UnixStream::connect(host)
+            .await
+            .map_err(|error| Errno::of(&error))
+    }
+
+    async fn put(&self, path: &str, data: Data<'_>, how: Open) -> (u64, Result<(), Errno>) {
+        let path = self.absolute(path);
+        let written = self.kernel().files.write(&path, data, how);
+        self.stay_within_memory().await;
+        written
+    }
+
+    /// Does not return where files and allocations together are beyond the plan's memory.
+    async fn stay_within_memory(&self) {
+        if self.kernel().memory() > self.plan().memory {
+            self.0.container.oom_kill();
+            pending::<()>().await;
+        }
+    }
+
+    fn absolute(&self, path: &str) -> String {
+        if path.starts_with('/') {
+            path.to_owned()
+        } else {
+            format!("{}/{path}", self.working_dir())
+        }
+    }
+
+    fn kernel(&self) -> MutexGuard<'_, Kernel> {
+        // Plain values, whole after any panic.
+        self.0.kernel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A child process that does nothing, until it is dropped.
+pub struct Child(Process);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.0.kernel().children -= 1;
+    }
+}
+
+/// An open descriptor, until it is dropped.
+pub struct Descriptor(Process);
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        self.0.kernel().descriptors -= 1;
+    }
+}
+
+/// The numbers of a plan's `uid:gid`. Plans hold nothing else; an engine that was made to weaken one runs
+/// what is no number as root, as engines do with an empty user.
+fn user(plan: &PlanSpec) -> (u32, u32) {
+    let (uid, gid) = plan.user.split_once(':').unwrap_or((&plan.user, "0"));
+    (uid.parse().unwrap_or(0), gid.parse().unwrap_or(0))
+}

@@ -1,0 +1,155 @@
+//! Containers that are nobody's.
+
+use super::{Rig, request, rig};
+use clawbox_backend_mock::{Fault, Op};
+use clawbox_containers::{
+    ContainerBackend, ContainerEngine, ContainerSecurityConfig,
+    policy::{Placement, SecurityPolicy},
+};
+use clawbox_types::{ContainerId, ContainerStatus, PullPolicy};
+use std::{collections::BTreeMap, time::Duration};
+use tokio::{sync::watch, time::sleep};
+
+type Labels = BTreeMap<String, String>;
+
+/// Creates and starts a container at the engine that no manager knows, with the labels of one that is known.
+async fn plant(rig: &Rig, like: &ContainerId, edit: impl FnOnce(&mut Labels)) -> String {
+    let listed = rig.engine.list(&Labels::new()).await.unwrap();
+    let like = like.to_string();
+    let mut labels = listed.into_iter().find(|c| c.name == like).unwrap().labels;
+    let identity = rig.backend.pre_generate_id().unwrap();
+    let id = identity.id.clone();
+    labels.insert("clawbox.container_id".to_owned(), id.to_string());
+    edit(&mut labels);
+    let policy = SecurityPolicy::new(&ContainerSecurityConfig::new()).unwrap();
+    let admission = policy.admit(&request("sleeper")).unwrap();
+    let image = rig
+        .engine
+        .ensure_image(admission.image(), PullPolicy::Never, &|_| {})
+        .await
+        .unwrap();
+    let placement = Placement {
+        identity,
+        labels,
+        proxy_dir: None,
+    };
+    let plan = admission.compile(&image, placement).unwrap();
+    rig.engine.create(&plan).await.unwrap();
+    rig.engine.start(&id).await.unwrap();
+    id.to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_ours_and_unknown_is_reaped_and_what_only_looks_so_is_not() {
+    let rig = rig();
+    let known = rig.spawn("sleeper").await;
+    let unknown = plant(&rig, &known, |_| {}).await;
+    let mut left = vec![known.to_string()];
+    for (key, value) in [
+        ("clawbox.schema", "2"),
+        ("clawbox.user", "4294967294"),
+        ("clawbox.owner", "6f1f9a0e-55c8-4d4e-9d0b-1f3c9c1f7a11"),
+        ("clawbox.owner", "nobody"),
+        (
+            "clawbox.container_id",
+            "clawbox-9f2c1f0e-6d5b-4c3a-8b7e-0a1b2c3d4e5f",
+        ),
+    ] {
+        let edit = |labels: &mut Labels| drop(labels.insert(key.to_owned(), value.to_owned()));
+        left.push(plant(&rig, &known, edit).await);
+    }
+    assert!(rig.engine.containers().contains(&unknown));
+    assert_eq!(rig.backend.reap_orphans().await.unwrap(), 1);
+    assert_eq!(rig.engine.containers(), left);
+    assert_eq!(rig.backend.reap_orphans().await.unwrap(), 0);
+    assert_eq!(rig.status(&known), ContainerStatus::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_label_that_names_somebody_elses_container_does_not_take_it_down() {
+    let rig = rig();
+    let other = clawbox_backend_mock::mock_backend(rig.engine.clone()).unwrap();
+    let theirs = other.spawn(request("sleeper")).await.unwrap().container_id;
+    let known = rig.spawn("sleeper").await;
+    let name = theirs.to_string();
+    plant(&rig, &known, |labels| {
+        labels.insert("clawbox.container_id".to_owned(), name);
+    })
+    .await;
+    assert_eq!(rig.backend.reap_orphans().await.unwrap(), 0);
+    assert_eq!(rig.engine.containers().len(), 3);
+    assert_eq!(other.get(&theirs).unwrap().status, ContainerStatus::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newborn_is_not_an_orphan() {
+    let rig = rig();
+    rig.engine
+        .fail(Fault::slow(Duration::from_secs(5)).on(Op::Inspect));
+    let reap = async {
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(rig.engine.containers().len(), 1);
+        rig.backend.reap_orphans().await
+    };
+    let (spawned, reaped) = tokio::join!(rig.try_spawn("sleeper"), reap);
+    assert_eq!(reaped.unwrap(), 0);
+    assert_eq!(
+        rig.status(&spawned.unwrap().container_id),
+        ContainerStatus::Running
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_orphan_that_cannot_be_removed_is_not_counted_and_tried_again() {
+    let rig = rig();
+    let known = rig.spawn("sleeper").await;
+    plant(&rig, &known, |_| {}).await;
+    rig.engine.fail(Fault::unavailable().on(Op::Remove));
+    assert_eq!(rig.backend.reap_orphans().await.unwrap(), 0);
+    assert_eq!(rig.backend.reap_orphans().await.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reaper_looks_at_once_and_then_at_every_interval_until_it_is_told() {
+    let rig = rig();
+    let known = rig.spawn("sleeper").await;
+    let first = plant(&rig, &known, |_| {}).await;
+    let (stop, stopped) = watch::channel(false);
+    let reaper = rig.backend.spawn_reaper(stopped);
+    sleep(Duration::from_millis(1)).await;
+    assert!(!rig.engine.containers().contains(&first));
+
+    // An engine that is away does not end it.
+    let second = plant(&rig, &known, |_| {}).await;
+    rig.engine.fail(Fault::unavailable().on(Op::List));
+    sleep(Duration::from_secs(61)).await;
+    assert!(rig.engine.containers().contains(&second));
+    sleep(Duration::from_secs(60)).await;
+    assert!(!rig.engine.containers().contains(&second));
+
+    stop.send(true).unwrap();
+    reaper.await.unwrap();
+    assert_eq!(rig.status(&known), ContainerStatus::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaper_ends_when_nobody_can_stop_it_any_more() {
+    let rig = rig();
+    let (stop, stopped) = watch::channel(false);
+    let reaper = rig.backend.spawn_reaper(stopped);
+    drop(stop);
+    reaper.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn evicting_ends_any_of_this_users_containers() {
+    let rig = rig();
+    let other = clawbox_backend_mock::mock_backend(rig.engine.clone()).unwrap();
+    let theirs = other.spawn(request("sleeper")).await.unwrap().container_id;
+    assert_eq!(rig.backend.survey().await.unwrap().len(), 1);
+    rig.backend.evict(&theirs).await.unwrap();
+    let exit = other.wait(&theirs).await.unwrap();
+    assert_eq!(exit.exit_code, Some(137));
+    let unknown = rig.backend.evict(&ContainerId::generate()).await;
+    assert!(unknown.is_err());
+}
