@@ -81,6 +81,19 @@ mod tests {
             phase: EnginePhase::Running,
         };
         assert_eq!(Ours::decode(&listed), Some(ours.clone()));
+        // Other versions of clawbox find containers by these names.
+        let user = rustix::process::getuid().as_raw().to_string();
+        let expected = [
+            ("clawbox.container_id", ours.id.to_string()),
+            ("clawbox.deadline", "0".to_owned()),
+            ("clawbox.owner", ours.owner.to_string()),
+            ("clawbox.schema", "1".to_owned()),
+            ("clawbox.user", user),
+        ];
+        assert_eq!(
+            ours.encode(),
+            expected.map(|(key, value)| (key.to_owned(), value)).into()
+        );
         for key in ours.encode().keys() {
             let mut foreign = listed.clone();
             foreign.labels.remove(key);

@@ -187,6 +187,17 @@ fn impossible_and_forbidden_values_are_one_error() {
 }
 
 #[test]
+fn a_denied_image_is_listed_beside_impossible_values() {
+    let request = request().with_image("evil.example/x").with_env("A=B", "x");
+    let error = plan(&request, &image()).unwrap_err();
+    assert!(
+        matches!(error, ContainerError::PolicyDenied { .. }),
+        "{error}"
+    );
+    assert_eq!(refused(Err::<(), _>(error)), ["env", "image"]);
+}
+
+#[test]
 fn an_image_that_no_rule_names_says_which_rules_there_are() {
     let error = plan(&request().with_image("localhost/alpine"), &image()).unwrap_err();
     let ContainerError::ImageNotAllowed {
@@ -225,8 +236,14 @@ fn the_default_image_is_held_to_the_rules_as_well() {
 #[test]
 fn proxy_sockets() {
     let policy = SecurityPolicy::new(&ContainerSecurityConfig::default()).unwrap();
+    let path = "/run/user/1000/c1/proxy.sock";
+    let admission = policy.admit(&request().with_proxy_socket(path)).unwrap();
+    assert_eq!(
+        admission.proxy_socket().and_then(|p| p.to_str()),
+        Some(path)
+    );
     for (path, good) in [
-        ("/run/user/1000/c1/proxy.sock", true),
+        (path, true),
         ("/run/x/docker.sock", false),
         ("/run/../etc/proxy.sock", false),
         ("/proxy.sock", false),
@@ -345,6 +362,7 @@ fn volumes_are_shadowed_and_all_scratch_stays_below_half_of_the_memory() {
     );
     let total: u64 = tmpfs.values().map(|t| t.size_bytes).sum();
     assert_eq!(total, 256 << 20);
+    assert_eq!(tmpfs["/data"].size_bytes, 16 << 20);
 
     let small = limited(ResourceLimits::new(1000, 32));
     assert_eq!(refused(plan(&small, &image)), ["security.tmpfs"]);
@@ -363,6 +381,23 @@ fn volumes_are_shadowed_and_all_scratch_stays_below_half_of_the_memory() {
         refused(plan_with(&config, &request(), &self::image())),
         ["security.tmpfs"]
     );
+}
+
+#[test]
+fn scratch_of_a_flexible_size_is_left_64_kib_at_least() {
+    let half = 3 << 20;
+    let smallest = limited(ResourceLimits::new(1000, 6));
+    let check = |fixed: u64, flexible: bool, good: bool| {
+        let mut config = ContainerSecurityConfig::default();
+        config.tmpfs = vec![format!("/a:size={fixed}")];
+        config.tmpfs.extend(flexible.then(|| "/tmp".to_owned()));
+        let planned = plan_with(&config, &smallest, &image());
+        assert_eq!(planned.is_ok(), good, "{fixed} bytes of {half}");
+    };
+    check(half - (64 << 10), true, true);
+    check(half - (64 << 10) + 1, true, false);
+    check(half, false, true);
+    check(half + 1, false, false);
 }
 
 #[test]
