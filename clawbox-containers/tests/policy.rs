@@ -58,7 +58,7 @@ fn plan(
 
 /// The fields that were refused, whichever error says so.
 fn refused(outcome: Result<impl std::fmt::Debug, ContainerError>) -> Vec<String> {
-    match outcome.unwrap_err() {
+    match outcome.expect_err("a refusal") {
         ContainerError::PolicyDenied { violations }
         | ContainerError::InvalidRequest { violations } => {
             violations.into_iter().map(|v| v.field).collect()

@@ -21,11 +21,12 @@ fn plan() -> ContainerPlan {
         labels: BTreeMap::new(),
         proxy_dir: Some("/run/user/1000/p".into()),
     };
-    let policy = SecurityPolicy::new(&ContainerSecurityConfig::default()).unwrap();
-    let admission = policy.admit(&request).unwrap();
+    let policy =
+        SecurityPolicy::new(&ContainerSecurityConfig::default()).expect("the default policy");
+    let admission = policy.admit(&request).expect("a usual request");
     admission
         .compile(&ImageFacts::default(), placement)
-        .unwrap()
+        .expect("a harmless image")
 }
 
 fn seen<T>(observed: &mut Observed<T>) -> &mut T {
@@ -69,7 +70,7 @@ const CHANGES: &[Change] = &[
     }),
     (PolicyItem::Mounts, |f| {
         let binds = &mut seen(&mut f.mounts).0;
-        let mut bind = binds.pop_first().unwrap();
+        let mut bind = binds.pop_first().expect("the proxy's directory");
         bind.read_only = false;
         binds.insert(bind);
     }),
