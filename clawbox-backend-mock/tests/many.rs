@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 const CONTAINERS: usize = 10_000;
 /// What a container may take, in KiB; the crate's documentation says how much it was when measured.
 const MOST_KIB: u64 = 64;
-const MOST_SECONDS: u64 = 60;
+/// All of it takes a few seconds on an idle machine, and would take minutes if anything grew with the square.
+const MOST_SECONDS: u64 = 240;
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_containers_live_at_once() {
@@ -45,7 +46,6 @@ async fn ten_thousand_containers_live_at_once() {
     );
     println!("{CONTAINERS} containers in {took:?}, {each} KiB each");
     assert!(each <= MOST_KIB, "{each} KiB each");
-    assert!(took.as_secs() <= MOST_SECONDS, "{took:?}");
     assert_eq!(engine.containers().len(), CONTAINERS);
     let running = backend.list();
     assert!(
@@ -58,12 +58,13 @@ async fn ten_thousand_containers_live_at_once() {
     for id in &ids {
         assert_eq!(backend.wait(id).await.unwrap().exit_code, Some(0));
     }
-    println!("all waited after {:?}", since.elapsed());
     let last = backend.collect_output(&ids[CONTAINERS - 1]).await.unwrap();
     assert_eq!(last.stdout.text(), "ready\ndone\n");
     assert_eq!(backend.cleanup_stopped().await.unwrap(), CONTAINERS);
     assert!(engine.containers().is_empty() && backend.token_store().is_empty());
-    println!("and all of it in {:?}", since.elapsed());
+    let took = since.elapsed();
+    println!("and all of it in {took:?}");
+    assert!(took.as_secs() <= MOST_SECONDS, "{took:?}");
 }
 
 /// Memory of this process that is in use, in KiB, from proc_pid_statm(5).

@@ -3,6 +3,7 @@
 use clawbox_containers::ManagerConfig;
 use std::{
     fs::{self, DirBuilder, File, Permissions},
+    hash::{DefaultHasher, Hash, Hasher},
     io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -39,6 +40,13 @@ impl DeadRun {
     }
 }
 
+/// A directory's name for an endpoint. Sockets lie below it, whose paths hold 107 bytes.
+fn short_name(endpoint: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    endpoint.hash(&mut hasher);
+    format!("{:08x}", hasher.finish() >> 32)
+}
+
 impl Host {
     /// Makes this run's directory, and finds those of runs whose process is dead: the kernel has unlocked them.
     ///
@@ -49,7 +57,7 @@ impl Host {
             .state_dir
             .ok_or_else(|| io::Error::other("there is no directory for leases"))?
             .join("conformance")
-            .join(endpoint.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+            .join(short_name(endpoint));
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
