@@ -54,6 +54,12 @@ impl Case {
         self.alone
     }
 
+    /// Whether it talks over real sockets, for which a paused clock does not wait.
+    #[must_use]
+    pub fn is_real_time(&self) -> bool {
+        self.area() == "proxy"
+    }
+
     pub(crate) const fn function(&self) -> Run {
         self.run
     }

@@ -4,11 +4,12 @@ use crate::{
     check::{Checked, chain},
     host::Host,
     rig::{PATIENCE, Rig, SLEEPER, Setup, request, until},
+    sabotage::Sabotage,
     tap::{Call, Tap},
 };
 use clawbox_containers::{
-    ContainerEngine, ContainerManager, ContainerSecurityConfig, EngineTimeouts, ManagerConfig,
-    OwnerId,
+    ContainerBackend, ContainerEngine, ContainerManager, ContainerResult, ContainerSecurityConfig,
+    EngineTimeouts, ManagerConfig, OwnerId,
     engine::{EngineErrorKind, ListedContainer},
 };
 use clawbox_types::{ContainerId, PullPolicy};
@@ -30,6 +31,7 @@ pub(crate) struct Context {
     engine: Arc<dyn ContainerEngine>,
     image: String,
     host: Arc<Host>,
+    sabotage: Option<&'static Sabotage>,
     given: Mutex<Given>,
 }
 
@@ -43,11 +45,17 @@ struct Given {
 }
 
 impl Context {
-    pub(crate) fn new(engine: Arc<dyn ContainerEngine>, image: &str, host: Arc<Host>) -> Self {
+    pub(crate) fn new(
+        engine: Arc<dyn ContainerEngine>,
+        image: &str,
+        host: Arc<Host>,
+        sabotage: Option<&'static Sabotage>,
+    ) -> Self {
         Self {
             engine,
             image: image.to_owned(),
             host,
+            sabotage,
             given: Mutex::default(),
         }
     }
@@ -68,9 +76,15 @@ impl Context {
         change(&mut setup);
         let places = setup.manager.max_containers;
         let (manager, tap) = self.manager(setup)?;
+        let owner = manager.owner();
+        let backend: Arc<dyn ContainerBackend> = Arc::new(manager);
+        let backend = match self.sabotage {
+            Some(sabotage) => sabotage.backend(backend),
+            None => backend,
+        };
         let rig = Rig {
-            owner: manager.owner(),
-            backend: Arc::new(manager),
+            owner,
+            backend,
             tap,
             places,
         };
@@ -79,7 +93,13 @@ impl Context {
     }
 
     /// A manager that the case alone holds, and so can drop.
-    pub(crate) fn manager(&self, setup: Setup) -> Checked<(ContainerManager<Arc<Tap>>, Arc<Tap>)> {
+    pub(crate) fn manager(
+        &self,
+        mut setup: Setup,
+    ) -> ContainerResult<(ContainerManager<Arc<Tap>>, Arc<Tap>)> {
+        if let Some(sabotage) = self.sabotage {
+            sabotage.set_up(&mut setup);
+        }
         let tap = Arc::new(Tap::new(Arc::clone(&self.engine)));
         let dir = setup.manager.state_dir.clone();
         let manager = ContainerManager::new(Arc::clone(&tap), &setup.security, setup.manager)?;

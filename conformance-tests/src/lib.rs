@@ -15,9 +15,11 @@
 //! }
 //! ```
 //!
+//! Where some cases cannot be tried, [`run_with_ledger`] takes the list of those, and holds the run to it.
+//!
 //! An engine that cannot be reached is *not run*: its cases are listed as ignored with the reason, which is
 //! a failure only where the environment's `CLAWBOX_REQUIRE` names the backend. [`run_cases`] is the same
-//! suite for programs that show results in their own way.
+//! suite for programs that show results in their own way. [`sabotage`] is the suite's own test.
 
 mod case;
 mod cases;
@@ -25,15 +27,17 @@ mod check;
 mod context;
 mod harness;
 mod host;
+mod ledger;
 mod planted;
 mod proxy;
 mod report;
 mod rig;
+pub mod sabotage;
 mod suite;
 mod tap;
 
 pub use case::Case;
 pub use cases::cases;
-pub use harness::{REQUIRE_VARIABLE, run};
+pub use harness::{REPORT_VARIABLE, REQUIRE_VARIABLE, run, run_with_ledger};
 pub use report::{CaseReport, Outcome, Summary};
 pub use suite::{FIXTURE_IMAGE, FIXTURE_VARIABLE, run_cases};

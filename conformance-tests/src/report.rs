@@ -1,8 +1,9 @@
 //! What came of a run, as data.
 
+use crate::{cases::cases as all_cases, harness::REPORT_VARIABLE};
 use clawbox_types::EngineInfo;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{env, fmt, fs, io};
 
 /// What came of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,4 +73,19 @@ impl Summary {
         let failed = |case: &CaseReport| matches!(case.outcome, Outcome::Failed { .. });
         !self.unfit && !self.cases.iter().any(failed)
     }
+}
+
+/// Writes a run of the whole table down where the environment asks for it; `engine` is `None` where it was not run.
+pub(crate) fn write(engine: Option<EngineInfo>, mut cases: Vec<CaseReport>) -> io::Result<()> {
+    let Some(path) = env::var_os(REPORT_VARIABLE) else {
+        return Ok(());
+    };
+    let place = |report: &CaseReport| all_cases().position(|case| case.id() == report.id);
+    cases.sort_by_key(place);
+    let summary = Summary {
+        engine,
+        cases,
+        unfit: false,
+    };
+    fs::write(path, serde_json::to_vec_pretty(&summary)?)
 }

@@ -7,6 +7,7 @@ use crate::{
     context::Context,
     host::{DeadRun, Host},
     report::{CaseReport, Outcome, Summary},
+    sabotage::Sabotage,
 };
 use clawbox_containers::{
     ContainerBackend, ContainerEngine, ContainerManager, ContainerResult, ContainerSecurityConfig,
@@ -144,7 +145,7 @@ impl Suite {
         })
     }
 
-    /// Runs one case, ends what it left running and looks for leaks.
+    /// Runs one case in its turn.
     pub(crate) async fn run(&self, case: &Case) -> CaseReport {
         let (shared, alone);
         if case.is_alone() {
@@ -154,28 +155,36 @@ impl Suite {
             shared = self.turns.read().await;
             let _ = &shared;
         }
-        let started = Instant::now();
-        let context = Context::new(
-            Arc::clone(&self.engine),
-            &self.image,
-            Arc::clone(&self.host),
-        );
-        let ended = AssertUnwindSafe(timeout(CASE_LIMIT, (case.function())(&context)))
-            .catch_unwind()
-            .await;
-        let leaks = timeout(CLOSE_LIMIT, context.close()).await;
-        let leaks = leaks
-            .unwrap_or_else(|_| vec![format!("what could not be ended within {CLOSE_LIMIT:?}")]);
-        let outcome = match ended {
-            Ok(Ok(Ok(()))) if leaks.is_empty() => Outcome::Passed,
-            Ok(Ok(Err(Stop::Skipped(why)))) if leaks.is_empty() => Outcome::Skipped { why },
-            Ok(Ok(Ok(()) | Err(Stop::Skipped(_)))) => failed(String::new(), &leaks),
-            Ok(Ok(Err(Stop::Failed(message)))) => failed(message, &leaks),
-            Ok(Err(_)) => failed(format!("did not end within {CASE_LIMIT:?}"), &leaks),
-            Err(panic) => failed(format!("panicked: {}", words(&*panic)), &leaks),
-        };
-        report(case, outcome, started.elapsed())
+        let engine = Arc::clone(&self.engine);
+        run_case(engine, &self.image, Arc::clone(&self.host), None, case).await
     }
+}
+
+/// Runs one case, ends what it left running and looks for leaks.
+pub(crate) async fn run_case(
+    engine: Arc<dyn ContainerEngine>,
+    image: &str,
+    host: Arc<Host>,
+    sabotage: Option<&'static Sabotage>,
+    case: &Case,
+) -> CaseReport {
+    let started = Instant::now();
+    let context = Context::new(engine, image, host, sabotage);
+    let ended = AssertUnwindSafe(timeout(CASE_LIMIT, (case.function())(&context)))
+        .catch_unwind()
+        .await;
+    let leaks = timeout(CLOSE_LIMIT, context.close()).await;
+    let leaks =
+        leaks.unwrap_or_else(|_| vec![format!("what could not be ended within {CLOSE_LIMIT:?}")]);
+    let outcome = match ended {
+        Ok(Ok(Ok(()))) if leaks.is_empty() => Outcome::Passed,
+        Ok(Ok(Err(Stop::Skipped(why)))) if leaks.is_empty() => Outcome::Skipped { why },
+        Ok(Ok(Ok(()) | Err(Stop::Skipped(_)))) => failed(String::new(), &leaks),
+        Ok(Ok(Err(Stop::Failed(message)))) => failed(message, &leaks),
+        Ok(Err(_)) => failed(format!("did not end within {CASE_LIMIT:?}"), &leaks),
+        Err(panic) => failed(format!("panicked: {}", words(&*panic)), &leaks),
+    };
+    report(case, outcome, started.elapsed())
 }
 
 fn failed(message: String, leaks: &[String]) -> Outcome {

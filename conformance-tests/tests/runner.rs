@@ -1,7 +1,7 @@
 //! The runner seen from outside: this program starts itself as a backend's test, and reads its lines.
 
 use async_trait::async_trait;
-use clawbox_conformance::{Outcome, cases, run_cases};
+use clawbox_conformance::{Outcome, REPORT_VARIABLE, Summary, cases, run_cases};
 use clawbox_containers::{
     ContainerEngine, ContainerPlan,
     engine::{
@@ -13,7 +13,7 @@ use clawbox_types::{ContainerId, EngineInfo, ImageRef, PullPolicy};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
+    env, fs,
     process::{Command, ExitCode, Output},
     sync::Arc,
 };
@@ -26,6 +26,10 @@ fn main() -> ExitCode {
         Ok("absent") => clawbox_conformance::run("absent", || async { Ok(Absent) }),
         Ok("unreachable") => {
             clawbox_conformance::run("unreachable", || async { Err::<Absent, _>(unavailable()) })
+        }
+        Ok("wrong-ledger") => {
+            let ledger = "kill/no_such_case: it is not there";
+            clawbox_conformance::run_with_ledger("wrong-ledger", ledger, || async { Ok(Absent) })
         }
         Ok("bare") => clawbox_conformance::run("bare", || async { Ok(Bare) }),
         _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
@@ -43,6 +47,11 @@ fn trials() -> Vec<Trial> {
             a_required_engine_must_be_run,
         ),
         test("a_missing_image_is_a_failure", a_missing_image_is_a_failure),
+        test(
+            "a_ledger_of_no_case_is_a_failure",
+            a_ledger_of_no_case_is_a_failure,
+        ),
+        test("a_report_is_written", a_report_is_written),
         test(
             "the_programmatic_form_says_the_same",
             the_programmatic_form_says_the_same,
@@ -119,6 +128,29 @@ fn a_missing_image_is_a_failure() -> Result<(), Failed> {
         text.contains("make it with `cargo xtask fixture`"),
         "{text}"
     );
+    Ok(())
+}
+
+fn a_ledger_of_no_case_is_a_failure() -> Result<(), Failed> {
+    let (output, text) = as_test_of("wrong-ledger", "", &[])?;
+    assert!(!output.status.success(), "{text}");
+    let says = "the ledger of wrong-ledger: there is no case kill/no_such_case";
+    assert!(text.contains(says), "{text}");
+    Ok(())
+}
+
+fn a_report_is_written() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("report.json");
+    let status = Command::new(env::current_exe()?)
+        .env(ROLE, "absent")
+        .env_remove("CLAWBOX_REQUIRE")
+        .env(REPORT_VARIABLE, &path)
+        .output()?
+        .status;
+    assert!(status.success());
+    let summary: Summary = serde_json::from_slice(&fs::read(path)?)?;
+    assert_eq!((summary.engine, summary.cases.len()), (None, 0));
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod engines;
 mod fixture;
 mod http;
 mod image;
+mod matrix;
 mod steps;
 mod table;
 mod test;
@@ -48,6 +49,12 @@ enum Chore {
         #[arg(long)]
         yes: bool,
     },
+    /// Run the conformance suite on every engine there is, and rewrite docs/CONFORMANCE.md
+    Matrix {
+        /// Install missing packages without asking
+        #[arg(long)]
+        yes: bool,
+    },
     /// Make the image the tests run in, and give it to the engine
     Fixture {
         /// Install missing packages without asking
@@ -62,6 +69,7 @@ fn main() -> ExitCode {
         Chore::Test(options) => test::run(options),
         Chore::Engines(action) => engines::run(action),
         Chore::Bench { yes } => bench::run(Consent::new(*yes)),
+        Chore::Matrix { yes } => matrix::run(Consent::new(*yes)),
         Chore::Fixture { yes } => image::run(Consent::new(*yes)),
     };
     match done {

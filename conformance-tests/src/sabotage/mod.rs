@@ -1,0 +1,78 @@
+//! The suite's own test: things that are broken on purpose, one at a time.
+//!
+//! A suite is worth what it catches. Each [`Sabotage`] breaks one thing: what an engine says or does, what a
+//! container really runs under, what a backend makes of requests and answers. [`Bench`] runs one case under one of
+//! them; whoever holds a table of verdicts can then say that every sabotage is caught by a case, and that every
+//! case catches a sabotage.
+
+mod backend;
+mod bench;
+mod engine;
+mod table;
+
+pub use bench::Bench;
+pub use engine::Sabotaged;
+
+use crate::rig::Setup;
+use clawbox_containers::plan::PlanSpec;
+use clawbox_types::ContainerSpawnRequest;
+
+/// One thing that is broken on purpose.
+#[derive(Debug, Clone, Copy)]
+pub struct Sabotage {
+    id: &'static str,
+    breaks: &'static str,
+    how: How,
+}
+
+/// Where a sabotage sits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum How {
+    /// The engine lies.
+    Engine(engine::Lie),
+    /// The container gets another plan, and its engine repeats the one that was asked for.
+    Plan(fn(&mut PlanSpec)),
+    /// The backend does not do what its operator set.
+    Setup(fn(&mut Setup)),
+    /// The backend does not do what its caller asks.
+    Request(fn(&mut ContainerSpawnRequest)),
+    /// The backend lies.
+    Backend(backend::Lie),
+}
+
+/// Every sabotage.
+pub fn sabotages() -> impl Iterator<Item = &'static Sabotage> {
+    table::TABLES.iter().copied().flatten()
+}
+
+impl Sabotage {
+    pub(crate) const fn new(id: &'static str, breaks: &'static str, how: How) -> Self {
+        Self { id, breaks, how }
+    }
+
+    /// Its name, `area/what_is_broken`.
+    #[must_use]
+    pub const fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// What is broken, in a few words.
+    #[must_use]
+    pub const fn breaks(&self) -> &'static str {
+        self.breaks
+    }
+
+    /// How it weakens a container in secret. Where it does, the engine must be made to apply that: plans cannot be
+    /// changed from outside, so no decorator can.
+    #[must_use]
+    pub const fn weakening(&self) -> Option<fn(&mut PlanSpec)> {
+        match self.how {
+            How::Plan(weaken) => Some(weaken),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn how(&self) -> How {
+        self.how
+    }
+}
