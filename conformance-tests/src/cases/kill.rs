@@ -157,10 +157,10 @@ async fn token_first(context: &Context) -> Checked {
         gate.reached(1).await?;
         let (id, token) = (identity.id.to_string(), identity.token.reveal());
         let valid = rig.backend.token_store().validate(&id, &token);
+        let inspection = context.engine().inspect(&identity.id).await;
         rig.tap.release();
         ensure!(!valid, "the token was valid when the engine was asked");
-        let phase = context.engine().inspect(&identity.id).await?.state.phase;
-        same("phase", phase, EnginePhase::Running)
+        same("phase", inspection?.state.phase, EnginePhase::Running)
     };
     let (killed, looked) = tokio::join!(kill, look);
     killed?;
