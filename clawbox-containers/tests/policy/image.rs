@@ -36,6 +36,7 @@ fn an_image_cannot_smuggle_anything_in() {
         "/proc".to_owned(),
         "/run/clawbox".to_owned(),
         "/a,exec".to_owned(),
+        "/a:size=1m".to_owned(),
     ];
     evil.entrypoint = vec![String::new()];
     assert_eq!(
@@ -44,6 +45,7 @@ fn an_image_cannot_smuggle_anything_in() {
             "image.command",
             "image.working_dir",
             "image.env",
+            "image.volumes",
             "image.volumes",
             "image.volumes",
             "image.volumes"
