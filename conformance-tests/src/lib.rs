@@ -9,7 +9,7 @@
 //!
 //! ```no_run
 //! # use clawbox_containers::{ContainerEngine, engine::EngineResult};
-//! # async fn connect() -> EngineResult<std::sync::Arc<dyn ContainerEngine>> { unimplemented!() }
+//! # async fn connect() -> EngineResult<std::sync::Arc<dyn ContainerEngine>> { std::future::pending().await }
 //! fn main() -> std::process::ExitCode {
 //!     clawbox_conformance::run("mine", || async { connect().await })
 //! }

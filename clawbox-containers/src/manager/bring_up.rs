@@ -1,9 +1,6 @@
 //! The way up: image, plan, create, gate 1, attach, start.
 
-use super::{
-    ending::DRAIN_PATIENCE,
-    lifecycle::{Life, Running},
-};
+use super::lifecycle::{Life, Running};
 use crate::{
     engine::{ContainerEngine, EngineError, EngineErrorKind, EnginePhase},
     error::{ContainerError, ContainerResult},
@@ -13,10 +10,14 @@ use crate::{
     verify::{not_understood, refusals, verify},
 };
 use clawbox_types::ContainerStatus;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// How much later than the limit alone the deadline on the label is: the limit counts from the start, and the
+/// label is written before the container is created.
+const START_ALLOWANCE: Duration = Duration::from_secs(5);
 
 impl<E: ContainerEngine> Life<E> {
     /// Finds the image and compiles the plan. On any error the engine was not asked to create anything.
@@ -56,7 +57,7 @@ impl<E: ContainerEngine> Life<E> {
             owner: self.shared.owner,
             deadline: OffsetDateTime::now_utc()
                 + self.admission.timeout().duration()
-                + DRAIN_PATIENCE,
+                + START_ALLOWANCE,
         };
         self.admission.compile(
             &image_facts,

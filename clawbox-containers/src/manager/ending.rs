@@ -12,7 +12,7 @@ use tokio::{
 /// Between two attempts of what must succeed in the end: at first, and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// How long the output streams may outlive their container.
-pub(super) const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A wait that was not answered for so long is asked again, as its connection may be dead without a word:
 /// while the command runs, and once it was to end.

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How long the caller of a failed spawn waits for the engine to confirm that nothing is left.
 const CLEAN_UP_PATIENCE: Duration = Duration::from_secs(10);
+
 /// A registered container, and what its task needs.
 pub(super) struct Life<E> {
     pub(super) shared: Arc<Shared<E>>,
