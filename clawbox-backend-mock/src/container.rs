@@ -1,13 +1,13 @@
 //! A container: its plan, its state, the readers of its output and the program in it.
 
 use crate::{
-    clock::Clock,
     image::MockImage,
     process::Process,
     program::{Exit, Program},
 };
 use bytes::Bytes;
 use clawbox_containers::{
+    Clock,
     aspects::Init,
     engine::{
         EngineError, EngineErrorKind, EnginePhase, EngineResult, EngineState, OutputChunk,

@@ -5,13 +5,15 @@ mod state;
 
 use crate::{
     call::Call,
-    clock::Clock,
     container::Container,
     fault::{Effect, Fault},
     image::MockImage,
     journal::Journal,
 };
-use clawbox_containers::engine::{EngineError, EngineErrorKind, EngineResult};
+use clawbox_containers::{
+    Clock,
+    engine::{EngineError, EngineErrorKind, EngineResult},
+};
 use clawbox_types::ContainerId;
 use futures_util::future::pending;
 use state::State;
@@ -20,6 +22,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 /// Where the engine says that it is.
 const ENDPOINT: &str = "mock:memory";
@@ -35,6 +38,7 @@ pub struct MockEngine(Arc<Inner>);
 
 struct Inner {
     clock: Clock,
+    made: Instant,
     state: Mutex<State>,
 }
 
@@ -50,8 +54,16 @@ impl MockEngine {
     pub fn starting_at(wall: OffsetDateTime) -> Self {
         Self(Arc::new(Inner {
             clock: Clock::starting_at(wall),
+            made: Instant::now(),
             state: Mutex::default(),
         }))
+    }
+
+    /// The engine's clock, for the [configuration](clawbox_containers::ManagerConfig) of a manager whose times
+    /// are to be of one piece with the engine's.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.0.clock
     }
 
     /// Gives the engine an image, in the place of one of the same name.
@@ -120,7 +132,7 @@ impl MockEngine {
     async fn begin(&self, call: Call) -> EngineResult<Rest> {
         let (struck, watchers) = {
             let mut state = self.lock();
-            state.journal.push(self.0.clock.elapsed(), call.clone());
+            state.journal.push(self.0.made.elapsed(), call.clone());
             (state.faults.strike(&call), state.watchers.clone())
         };
         for watcher in watchers {

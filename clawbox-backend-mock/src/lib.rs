@@ -30,7 +30,8 @@
 //! - **The plan is honoured.** What a [`Process`] may do (write here, allocate that, fork so often, make this
 //!   system call) is decided from the plan that the policy made, so a weaker plan is visibly weaker. It is a
 //!   model all the same: it proves nothing about a kernel.
-//! - **Time is tokio's.** Under a paused clock an hour takes no time, and times in reports are virtual.
+//! - **Time is tokio's.** Under a paused clock an hour takes no time, and times in infos, labels and reports are
+//!   virtual: [`mock_backend`] and [`mock_config`] put the manager on the engine's clock.
 //! - **It is deterministic.** Nothing here is random and nothing reads the wall clock after the engine's making;
 //!   on a current-thread runtime with a paused clock the same test makes the same calls at the same times.
 //!   Ids and tokens are the manager's, and random.
@@ -41,7 +42,6 @@
 
 mod call;
 mod capability;
-mod clock;
 mod container;
 mod engine;
 mod errno;
@@ -82,11 +82,14 @@ pub type MockBackend = ContainerManager<MockEngine>;
 ///
 /// None: the default policy is a possible one.
 pub fn mock_backend(engine: MockEngine) -> ContainerResult<MockBackend> {
-    MockBackend::new(engine, &ContainerSecurityConfig::new(), mock_config())
+    let config = mock_config(&engine);
+    MockBackend::new(engine, &ContainerSecurityConfig::new(), config)
 }
 
-/// The default configuration, but with nothing kept on the host.
+/// The default configuration, but with nothing kept on the host, and on the clock of `engine`.
 #[must_use]
-pub fn mock_config() -> ManagerConfig {
-    ManagerConfig::default().with_state_dir(None)
+pub fn mock_config(engine: &MockEngine) -> ManagerConfig {
+    ManagerConfig::default()
+        .with_state_dir(None)
+        .with_clock(engine.clock())
 }

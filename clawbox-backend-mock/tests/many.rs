@@ -26,7 +26,7 @@ async fn ten_thousand_containers_live_at_once() {
         .unwrap()
         .with_program("agent", script);
     engine.add_image(image);
-    let config = mock_config().with_max_containers(CONTAINERS);
+    let config = mock_config(&engine).with_max_containers(CONTAINERS);
     let backend =
         MockBackend::new(engine.clone(), &ContainerSecurityConfig::new(), config).unwrap();
     let limits = ResourceLimits::new(7_200_000, 64);

@@ -1,5 +1,6 @@
 //! What the operator sets.
 
+use crate::Clock;
 use clawbox_types::{DEFAULT_AGENT_IMAGE, DEFAULT_ALLOWED_IMAGES, PolicyItem, PullPolicy};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
@@ -120,6 +121,8 @@ pub struct ManagerConfig {
     /// Where the manager keeps its ownership lease: a directory that only this user may enter.
     /// `None`: nothing is kept on the host, and other processes cannot tell whether this one lives.
     pub state_dir: Option<PathBuf>,
+    /// Where the time of day comes from: the host's wall clock by default.
+    pub clock: Clock,
 }
 
 impl ManagerConfig {
@@ -150,6 +153,13 @@ impl ManagerConfig {
         self.state_dir = dir;
         self
     }
+
+    /// Sets where the time of day comes from.
+    #[must_use]
+    pub const fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
 }
 
 impl Default for ManagerConfig {
@@ -160,6 +170,7 @@ impl Default for ManagerConfig {
             timeouts: EngineTimeouts::default(),
             reap_interval: Duration::from_secs(60),
             state_dir: Some(default_state_dir()),
+            clock: Clock::default(),
         }
     }
 }

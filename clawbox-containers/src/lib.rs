@@ -16,6 +16,7 @@
 pub mod aspects;
 mod backend;
 mod capture;
+mod clock;
 pub mod config;
 pub mod engine;
 mod error;
@@ -33,6 +34,7 @@ pub mod verify;
 pub use backend::{ContainerBackend, SurveyedContainer};
 pub use capture::OutputFollower;
 pub use clawbox_types as types;
+pub use clock::Clock;
 pub use config::{ContainerSecurityConfig, EngineTimeouts, ManagerConfig};
 pub use engine::ContainerEngine;
 pub use error::{ContainerError, ContainerResult};

@@ -174,6 +174,7 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
             identity.id.clone(),
             ContainerStatus::Creating,
             request.policy,
+            shared.config.clock.now(),
             &request.task,
             CONTAINER_SOCKET,
         );

@@ -69,11 +69,12 @@ pub struct ContainerInfo {
 }
 
 impl ContainerInfo {
-    /// An info that was registered now.
+    /// What is known of a container that was registered at `created_at`.
     pub fn new(
         container_id: ContainerId,
         status: ContainerStatus,
         policy: SandboxPolicy,
+        created_at: OffsetDateTime,
         task: &str,
         proxy_socket: impl Into<String>,
     ) -> Self {
@@ -81,7 +82,7 @@ impl ContainerInfo {
             container_id,
             status,
             policy,
-            created_at: OffsetDateTime::now_utc(),
+            created_at,
             task_summary: task.chars().take(200).collect(),
             proxy_socket: proxy_socket.into(),
         }

@@ -59,9 +59,9 @@ pub use clawbox_types as types;
 
 #[doc(inline)]
 pub use clawbox_containers::{
-    ContainerBackend, ContainerError, ContainerManager, ContainerResult, ContainerSecurityConfig,
-    ContainerTokenStore, EngineTimeouts, Liveness, ManagerConfig, OutputFollower, PullObserver,
-    SurveyedContainer,
+    Clock, ContainerBackend, ContainerError, ContainerManager, ContainerResult,
+    ContainerSecurityConfig, ContainerTokenStore, EngineTimeouts, Liveness, ManagerConfig,
+    OutputFollower, PullObserver, SurveyedContainer,
 };
 #[doc(inline)]
 pub use clawbox_types::{

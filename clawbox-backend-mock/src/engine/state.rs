@@ -1,8 +1,9 @@
 //! What the engine holds.
 
 use super::Watcher;
-use crate::{clock::Clock, container::Container, fault::Faults, image::MockImage, journal::Ring};
+use crate::{container::Container, fault::Faults, image::MockImage, journal::Ring};
 use clawbox_containers::{
+    Clock,
     engine::{EngineError, EngineErrorKind, EngineResult, ImageFacts},
     plan::PlanSpec,
 };

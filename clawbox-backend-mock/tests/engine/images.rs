@@ -23,8 +23,9 @@ async fn an_image_is_fetched_with_progress() {
     let observer = move |step: PullProgress| seen.lock().unwrap().push(step.action);
     let security = ContainerSecurityConfig::new();
     let observer = Some(Arc::new(observer) as _);
+    let config = mock_config(&engine);
     let backend =
-        ContainerManager::with_pull_observer(engine, &security, mock_config(), observer).unwrap();
+        ContainerManager::with_pull_observer(engine, &security, config, observer).unwrap();
     run(&backend, &["x"]).await;
     run(&backend, &["x"]).await;
     assert_eq!(

@@ -5,6 +5,7 @@ use clawbox_backend_mock::{
     Fault, JOURNAL_CAPACITY, MockEngine, MockImage, Op, Script, mock_backend,
 };
 use clawbox_containers::{ContainerBackend, ContainerEngine};
+use clawbox_types::{ContainerIdentity, ProxyToken};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
@@ -59,6 +60,12 @@ async fn the_journal_is_bounded_and_says_what_it_forgot() {
     assert!(engine.journal().is_empty());
 }
 
+/// The identity of this number: a manager's own are random.
+fn identity(number: u8) -> ContainerIdentity {
+    let id = format!("clawbox-00000000-0000-4000-8000-{number:012}");
+    ContainerIdentity::new(id.parse().unwrap(), ProxyToken::from_bytes([number; 32]))
+}
+
 #[test]
 fn the_same_test_is_the_same_every_time() {
     let history = || {
@@ -82,20 +89,22 @@ fn the_same_test_is_the_same_every_time() {
                     .times(3),
             );
             let backend = mock_backend(engine.clone()).unwrap();
-            let spawned =
-                futures_util::future::join_all((0..5).map(|_| backend.spawn(request(&["x"]))))
-                    .await;
+            let asked = (0..5).map(|n| request(&["x"]).with_identity(identity(n)));
+            let spawns = asked.map(|request| backend.spawn(request));
+            let spawned = futures_util::future::join_all(spawns).await;
+            let survey = backend.survey().await.unwrap();
             let mut reports = Vec::new();
             for info in spawned.into_iter().flatten() {
-                reports.push(backend.wait(&info.container_id).await.unwrap());
+                let report = backend.wait(&info.container_id).await.unwrap();
+                reports.push((info, report));
             }
             let entries = engine.journal().entries.into_iter();
             let calls: Vec<_> = entries.map(|e| (e.at, e.call.summary())).collect();
-            (calls, reports)
+            (calls, reports, survey, backend.list())
         })
     };
     let first = history();
-    assert_eq!(first.1.len(), 4);
+    assert_eq!((first.1.len(), first.2.len(), first.3.len()), (4, 4, 4));
     assert!(first.0.len() > 30, "{:?}", first.0);
     for _ in 0..5 {
         assert_eq!(history(), first);

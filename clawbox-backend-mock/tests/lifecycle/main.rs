@@ -10,6 +10,7 @@ mod run;
 mod spawn_dropped;
 mod spawn_failed;
 mod spawn_hung;
+mod times;
 mod wait_lost;
 
 use clawbox_backend_mock::{MockBackend, MockEngine, MockImage, Script, mock_config};
@@ -32,17 +33,22 @@ struct Rig {
 }
 
 fn rig() -> Rig {
-    rig_with(&ContainerSecurityConfig::new(), mock_config())
+    rig_with(&ContainerSecurityConfig::new(), |config| config)
 }
 
 fn rig_of(places: usize) -> Rig {
-    let config = mock_config().with_max_containers(places);
-    rig_with(&ContainerSecurityConfig::new(), config)
+    rig_with(&ContainerSecurityConfig::new(), |config| {
+        config.with_max_containers(places)
+    })
 }
 
-fn rig_with(security: &ContainerSecurityConfig, config: ManagerConfig) -> Rig {
+fn rig_with(
+    security: &ContainerSecurityConfig,
+    edit: impl FnOnce(ManagerConfig) -> ManagerConfig,
+) -> Rig {
     let engine = MockEngine::new();
     engine.add_image(agent());
+    let config = edit(mock_config(&engine));
     let backend = MockBackend::new(engine.clone(), security, config).unwrap();
     Rig { engine, backend }
 }

@@ -1,7 +1,7 @@
 //! Spawns that fail, and what they leave: nothing.
 
 use super::{Rig, request, rig_of, rig_with};
-use clawbox_backend_mock::{Fault, MockImage, Op, mock_config};
+use clawbox_backend_mock::{Fault, MockImage, Op};
 use clawbox_containers::{
     ContainerBackend, ContainerError, ContainerSecurityConfig,
     aspects::{Init, Ipc, Network, Seccomp},
@@ -209,7 +209,7 @@ async fn an_inspection_that_differs_in_any_item_stops_the_spawn_and_names_it() {
 #[tokio::test(start_paused = true)]
 async fn an_item_that_may_be_degraded_passes_alone() {
     let security = ContainerSecurityConfig::new().with_degraded(PolicyItem::Memory);
-    let rig = rig_with(&security, mock_config());
+    let rig = rig_with(&security, |config| config);
     let memory = || Fault::warning(Some(PolicyItem::Memory), "no memory limit");
     rig.engine.fail(memory());
     let id = rig.spawn("ok").await;
@@ -250,10 +250,8 @@ async fn images_are_fetched_as_the_policy_says() {
     let spawn =
         async |rig: &Rig, image: &str| rig.backend.spawn(request("ok").with_image(image)).await;
     let with = |pull| {
-        rig_with(
-            &ContainerSecurityConfig::new().with_pull(pull),
-            mock_config(),
-        )
+        let security = ContainerSecurityConfig::new().with_pull(pull);
+        rig_with(&security, |config| config)
     };
     let other = || {
         MockImage::new(missing)

@@ -1,7 +1,7 @@
 //! Engines that do not answer.
 
 use super::{request, rig_of, rig_with};
-use clawbox_backend_mock::{Fault, Op, mock_config};
+use clawbox_backend_mock::{Fault, Op};
 use clawbox_containers::{
     ContainerBackend, ContainerError, ContainerSecurityConfig, EngineTimeouts,
 };
@@ -21,10 +21,11 @@ async fn a_hung_call_ends_at_its_bound_and_leaves_nothing() {
         Op::Start,
     ] {
         for fault in [Fault::hung(), Fault::hung_after()] {
-            let config = mock_config()
-                .with_max_containers(1)
-                .with_timeouts(EngineTimeouts::all(bound));
-            let rig = rig_with(&ContainerSecurityConfig::new(), config);
+            let rig = rig_with(&ContainerSecurityConfig::new(), |config| {
+                config
+                    .with_max_containers(1)
+                    .with_timeouts(EngineTimeouts::all(bound))
+            });
             rig.engine.fail(fault.on(op));
             let since = Instant::now();
             let error = rig.try_spawn("sleeper").await.unwrap_err();

@@ -11,7 +11,6 @@ use crate::{
 };
 use clawbox_types::ContainerStatus;
 use std::{sync::Arc, time::Duration};
-use time::OffsetDateTime;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -55,7 +54,7 @@ impl<E: ContainerEngine> Life<E> {
         let ours = Ours {
             id: self.id().clone(),
             owner: self.shared.owner,
-            deadline: OffsetDateTime::now_utc()
+            deadline: self.shared.config.clock.now()
                 + self.admission.timeout().duration()
                 + START_ALLOWANCE,
         };
