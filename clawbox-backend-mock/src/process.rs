@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::net::UnixStream;
+use tokio::{io::AsyncRead, net::UnixStream};
 
 /// The command of a mock container, from inside.
 ///
@@ -127,6 +127,12 @@ impl Process {
     #[must_use]
     pub fn filter(&self) -> Filter {
         Filter::of(&self.plan().seccomp)
+    }
+
+    /// Its standard input. Nothing is attached to a container's, which is `/dev/null`: a read is at the end of
+    /// it at once.
+    pub fn stdin(&self) -> impl AsyncRead + Send + Unpin + 'static {
+        tokio::io::empty()
     }
 
     /// Prints to standard output. What nobody is attached to is lost; a slow reader is waited for.

@@ -6,6 +6,7 @@ use crate::{
 };
 use futures_util::future::BoxFuture;
 use std::{sync::Arc, time::Duration};
+use tokio::io::{copy, sink};
 
 /// The beginning of a program that is written down step by step.
 ///
@@ -30,6 +31,7 @@ pub struct Steps {
 enum Step {
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
+    ReadStdin,
     Sleep(Duration),
     Write(String, Vec<u8>),
     Allocate(u64),
@@ -64,6 +66,8 @@ steps! {
     stdout(text: impl Into<Vec<u8>>) => Step::Stdout(text.into());
     /// Prints to standard error.
     stderr(text: impl Into<Vec<u8>>) => Step::Stderr(text.into());
+    /// Reads standard input to its end, which comes [at once](Process::stdin).
+    read_stdin() => Step::ReadStdin;
     /// Waits.
     sleep(time: Duration) => Step::Sleep(time);
     /// Writes a file; ends with exit code 1 where that is refused, with the reason on standard error.
@@ -103,6 +107,12 @@ impl Program for Steps {
                 match step {
                     Step::Stdout(text) => process.stdout(text).await,
                     Step::Stderr(text) => process.stderr(text).await,
+                    Step::ReadStdin => {
+                        if let Err(error) = copy(&mut process.stdin(), &mut sink()).await {
+                            process.stderr(format!("standard input: {error}\n")).await;
+                            return Exit::Code(1);
+                        }
+                    }
                     Step::Sleep(time) => process.sleep(*time).await,
                     Step::Write(path, content) => {
                         if let Err(errno) = process.write(path, content).await {

@@ -4,6 +4,10 @@ use super::{IMAGE, backend, request, run, with};
 use clawbox_backend_mock::{Argv, Errno, Exit, Fault, MockImage, Process, Script};
 use clawbox_containers::{ContainerBackend, ContainerEngine, aspects::Init, engine::Signal};
 use std::time::Duration;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    time::Instant,
+};
 
 #[tokio::test(start_paused = true)]
 async fn the_most_exact_program_runs_and_of_equal_ones_the_last() {
@@ -160,6 +164,27 @@ async fn a_program_that_panics_is_aborted() {
     let (exit, output) = run(&backend, &["x"]).await;
     assert_eq!(exit.exit_code, Some(134));
     assert_eq!(output.stdout.text(), "so far");
+}
+
+#[tokio::test(start_paused = true)]
+async fn standard_input_is_at_its_end_at_once() {
+    let program = |p: Process| async move {
+        let (mut stdin, mut line) = (BufReader::new(p.stdin()), String::new());
+        // Again after the end, as from `/dev/null`.
+        for _ in 0..2 {
+            assert_eq!(stdin.read_line(&mut line).await.unwrap(), 0);
+        }
+        assert_eq!(p.read("/dev/null")?, line.as_bytes());
+        p.stdout("read").await;
+        Ok::<_, Errno>(())
+    };
+    let script = Script::read_stdin().stdout("read");
+    for backend in [with(program), with(script)] {
+        let since = Instant::now();
+        let (exit, output) = run(&backend, &["x"]).await;
+        assert_eq!((exit.exit_code, since.elapsed()), (Some(0), Duration::ZERO));
+        assert_eq!(output.stdout.text(), "read");
+    }
 }
 
 #[tokio::test(start_paused = true)]
