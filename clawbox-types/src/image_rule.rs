@@ -199,6 +199,7 @@ mod tests {
                     "localhost/alpine",
                     "evil/alpine",
                     "alpine/alpine",
+                    "library/alpine/alpine",
                     "ghcr.io/library/alpine",
                     "alpine-evil",
                     "alpin",
@@ -274,9 +275,15 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_rules() {
-        for rule in DEFAULT_ALLOWED_IMAGES {
-            assert!(rule.parse::<ImageRule>().is_ok(), "{rule}");
+    fn a_rule_is_told_as_it_was_written() {
+        let pinned = format!("alpine@{}", digest('0'));
+        let more = ["alpine:", "alpine:3.20", "ghcr.io/n0xmare", &pinned];
+        for text in DEFAULT_ALLOWED_IMAGES.into_iter().chain(more) {
+            let rule: ImageRule = text.parse().unwrap();
+            assert_eq!(rule.to_string(), text);
+            let json = serde_json::to_string(&rule).unwrap();
+            assert_eq!(json, format!("{text:?}"));
+            assert_eq!(serde_json::from_str::<ImageRule>(&json).unwrap(), rule);
         }
     }
 

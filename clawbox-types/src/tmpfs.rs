@@ -157,12 +157,36 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn options() {
-        let mount: TmpfsMount = "/tmp:rw,noexec,size=256m,nr_inodes=4k".parse().unwrap();
-        assert_eq!(mount.size(), TmpfsSize::Exactly(256 * MIB));
-        assert_eq!(mount.max_inodes(), 4096);
-        let plain: TmpfsMount = "/scratch".parse().unwrap();
-        assert_eq!(plain.size(), TmpfsSize::HalfOfMemoryUpTo(256 * MIB));
+    fn what_is_written_is_what_is_meant() {
+        use TmpfsSize::{Exactly, HalfOfMemoryUpTo};
+        let half = HalfOfMemoryUpTo(268_435_456);
+        for (text, path, size, max_inodes) in [
+            ("/scratch", "/scratch", half, 16_384),
+            ("/a/b:rw,noexec,nosuid,nodev", "/a/b", half, 16_384),
+            ("/tmp:size=65536", "/tmp", Exactly(65_536), 16_384),
+            ("/tmp:size=64k", "/tmp", Exactly(65_536), 16_384),
+            (
+                "/tmp:rw,size=256m,nr_inodes=4k",
+                "/tmp",
+                Exactly(268_435_456),
+                4096,
+            ),
+            ("/tmp:size=3g", "/tmp", Exactly(3_221_225_472), 16_384),
+            (
+                "/tmp:size=16384g",
+                "/tmp",
+                Exactly(17_592_186_044_416),
+                16_384,
+            ),
+            ("/tmp:nr_inodes=16", "/tmp", half, 16),
+            ("/tmp:nr_inodes=16m", "/tmp", half, 16_777_216),
+        ] {
+            let mount: TmpfsMount = text.parse().unwrap();
+            let found = (mount.path(), mount.size(), mount.max_inodes());
+            assert_eq!(found, (path, size, max_inodes), "{text}");
+            let json = serde_json::to_string(&mount).unwrap();
+            assert_eq!(serde_json::from_str::<TmpfsMount>(&json).unwrap(), mount);
+        }
     }
 
     #[test]
@@ -182,10 +206,14 @@ mod tests {
             "/tmp:size=1t",
             "/tmp:size=",
             "/tmp:size=0",
+            "/tmp:size=65535",
+            "/tmp:size=16385g",
+            "/tmp:size=17592186044417",
             "/tmp:size=-1",
             "/tmp:size=+1m",
             "/tmp:size=m",
-            "/tmp:nr_inodes=0",
+            "/tmp:nr_inodes=15",
+            "/tmp:nr_inodes=16777217",
             "/tmp:rw,",
             "/tmp:mode=777",
             "/proc",

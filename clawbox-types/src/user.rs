@@ -77,14 +77,17 @@ mod tests {
 
     #[test]
     fn root_and_names_and_half_users_are_refused() {
-        assert_eq!(
-            "1000:1001".parse(),
-            Ok(UserSpec {
-                uid: 1000,
-                gid: 1001
-            })
-        );
-        assert!("2147483647:2147483647".parse::<UserSpec>().is_ok());
+        for (text, uid, gid) in [
+            ("1000:1001", 1000, 1001),
+            ("1:2147483647", 1, 2_147_483_647),
+            ("2147483647:1", 2_147_483_647, 1),
+        ] {
+            let user: UserSpec = text.parse().unwrap();
+            assert_eq!((user.uid(), user.gid()), (uid, gid));
+            let json = serde_json::to_string(&user).unwrap();
+            assert_eq!(json, format!("{text:?}"));
+            assert_eq!(serde_json::from_str::<UserSpec>(&json).unwrap(), user);
+        }
         for bad in [
             "",
             "0",
@@ -97,6 +100,7 @@ mod tests {
             "1000:0",
             "4294967296:0",
             "2147483648:1",
+            "1:2147483648",
             "1000:1000:1000",
             "+1:1",
             "-1:1",
