@@ -10,6 +10,7 @@ use crate::consent::Consent;
 use crate::engines::docker::Session;
 use crate::http::Endpoint;
 use crate::image::{self, FIXTURE_IMAGE};
+use crate::say::say;
 use crate::table::table;
 use crate::workspace::{self, cargo};
 
@@ -37,7 +38,7 @@ fn show(endpoint: &Endpoint, consent: Consent) -> Result<()> {
 
     let report = workspace::root()?.join("target/demo-report.json");
     let engine = endpoint.to_string();
-    println!("\n$ clawbox run --backend docker --image {FIXTURE_IMAGE} -- sh -c '…'\n");
+    say!("\n$ clawbox run --backend docker --image {FIXTURE_IMAGE} -- sh -c '…'\n");
     let status = cargo(["run", "--quiet", "-p", "clawbox", "--bin", "clawbox", "--"])?
         .args(["run", "--backend", "docker", "--host", &engine])
         .args(["--image", FIXTURE_IMAGE, "--report"])
@@ -56,8 +57,8 @@ fn print_report(file: &Path) -> Result<()> {
     let report: Value =
         serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", file.display()))?;
     let rows = rows(&report).with_context(|| format!("{} is not a report", file.display()))?;
-    println!("\n{}", table(&rows));
-    println!("the whole report: {}", file.display());
+    say!("\n{}", table(&rows));
+    say!("the whole report: {}", file.display());
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use crate::consent::Consent;
 use crate::engines::{docker, packages};
 use crate::fixture;
 use crate::http::{Endpoint, query_value};
+use crate::say::say;
 use crate::workspace;
 
 pub(crate) use fixture::FIXTURE_IMAGE;
@@ -29,7 +30,7 @@ pub(crate) fn import(endpoint: &Endpoint, consent: Consent) -> Result<()> {
     let hash = hash(&tar);
     let before = find(endpoint)?;
     if before.as_ref().is_some_and(|image| image.hash == hash) {
-        println!("{FIXTURE_IMAGE} is up to date in {endpoint}");
+        say!("{FIXTURE_IMAGE} is up to date in {endpoint}");
         return Ok(());
     }
     create(endpoint, &tar, &hash)?;
@@ -42,7 +43,7 @@ pub(crate) fn import(endpoint: &Endpoint, consent: Consent) -> Result<()> {
         endpoint.request("DELETE", &format!("/images/{}", old.id), &[])?;
     }
     let kib = tar.len() / 1024;
-    println!("{FIXTURE_IMAGE} imported into {endpoint} ({kib} KiB)");
+    say!("{FIXTURE_IMAGE} imported into {endpoint} ({kib} KiB)");
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod fixture;
 mod http;
 mod image;
 mod matrix;
+mod say;
 mod steps;
 mod table;
 mod test;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::say::say;
 use crate::table::table;
 
 /// The steps so far.
@@ -48,7 +49,7 @@ impl Steps {
         on_error: Outcome,
         work: impl FnOnce() -> Result<T>,
     ) -> Option<T> {
-        println!("\n=== {name}");
+        say!("\n=== {name}");
         let start = Instant::now();
         let result = work();
         let time = start.elapsed();
@@ -58,9 +59,9 @@ impl Steps {
         };
         let note = result.as_ref().err().map(|error| format!("{error:#}"));
         if let Some(note) = &note {
-            println!("{}: {note}", outcome.word());
+            say!("{}: {note}", outcome.word());
         }
-        println!(
+        say!(
             "=== {name}: {} in {:.1} s",
             outcome.word(),
             time.as_secs_f32()
@@ -85,7 +86,7 @@ impl Steps {
                 row.note.clone(),
             ]
         });
-        println!(
+        say!(
             "\n{}",
             table(&[heading].into_iter().chain(rows).collect::<Vec<_>>())
         );

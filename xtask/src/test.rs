@@ -8,6 +8,7 @@ use crate::consent::{Consent, in_ci};
 use crate::engines::docker::Session;
 use crate::image;
 use crate::matrix;
+use crate::say::say;
 use crate::steps::Steps;
 use crate::workspace::{cargo, run as done};
 
@@ -87,7 +88,7 @@ fn tests(session: Option<&Session>, required: bool) -> Result<()> {
 fn features() -> Result<()> {
     for set in subsets(&facade_features()?) {
         let set = set.join(",");
-        println!("features: [{set}]");
+        say!("features: [{set}]");
         let args = [
             "clippy",
             "--quiet",

@@ -13,6 +13,7 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::consent::Consent;
+use crate::say::say;
 use daemon::Daemon;
 
 /// What to do with the engines.
@@ -43,18 +44,18 @@ fn up(consent: Consent) -> Result<()> {
     let endpoint = docker::ensure(consent)?;
     let version = endpoint.version()?;
     let seconds = start.elapsed().as_secs_f32();
-    println!("docker {version} answers at {endpoint} ({seconds:.1} s)");
+    say!("docker {version} answers at {endpoint} ({seconds:.1} s)");
     Ok(())
 }
 
 fn down() -> Result<()> {
     let start = Instant::now();
     match Daemon::of_workspace()?.down()? {
-        true => println!(
+        true => say!(
             "stopped and removed ({:.1} s)",
             start.elapsed().as_secs_f32()
         ),
-        false => println!("nothing to stop"),
+        false => say!("nothing to stop"),
     }
     Ok(())
 }
@@ -62,19 +63,19 @@ fn down() -> Result<()> {
 fn status() -> Result<()> {
     let private = Daemon::of_workspace()?;
     let endpoint = private.endpoint();
-    println!("engine    private dockerd");
+    say!("engine    private dockerd");
     match private.pid()? {
-        Some(pid) => println!("pid       {pid}"),
-        None => println!("pid       none: not running (`cargo xtask engines up` starts it)"),
+        Some(pid) => say!("pid       {pid}"),
+        None => say!("pid       none: not running (`cargo xtask engines up` starts it)"),
     }
-    println!("endpoint  {endpoint}");
+    say!("endpoint  {endpoint}");
     match endpoint.ping() {
-        Ok(()) => println!("answers   yes, version {}", endpoint.version()?),
-        Err(error) => println!("answers   no ({error})"),
+        Ok(()) => say!("answers   yes, version {}", endpoint.version()?),
+        Err(error) => say!("answers   no ({error})"),
     }
     match docker::reachable() {
-        Ok(other) => println!("besides   docker {} at {other}", other.version()?),
-        Err(why) => println!("besides   none: {why}"),
+        Ok(other) => say!("besides   docker {} at {other}", other.version()?),
+        Err(why) => say!("besides   none: {why}"),
     }
     Ok(())
 }
