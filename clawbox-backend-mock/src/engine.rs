@@ -9,6 +9,7 @@ use crate::{
     fault::{Effect, Fault},
     image::MockImage,
     journal::Journal,
+    limit::Limit,
 };
 use clawbox_containers::{
     Clock,
@@ -78,6 +79,14 @@ impl MockEngine {
         let mut state = self.lock();
         let image = state.with_id(image);
         state.registry.insert(image.reference.clone(), image);
+    }
+
+    /// Takes a limit from the engine's host, for the containers created from now on. It is honest about that: it
+    /// tells when it is probed, warns at each creation, and inspections say 0.
+    ///
+    /// For an engine that hides it there is [`Fault::weakened_in_secret`].
+    pub fn without(&self, limit: Limit) {
+        self.lock().missing.insert(limit);
     }
 
     /// Makes something go wrong.

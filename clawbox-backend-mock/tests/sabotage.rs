@@ -3,9 +3,9 @@
 //!
 //! `CLAWBOX_SABOTAGE=all` tries every case under every sabotage, and prints the whole table.
 
-use clawbox_backend_mock::{Fault, MockEngine, fixture};
+use clawbox_backend_mock::{Fault, Limit, MockEngine, fixture};
 use clawbox_conformance::{
-    Case, Outcome, cases,
+    Case, DECLARABLE, Declarations, Outcome, cases,
     sabotage::{Bench, Sabotage, sabotages},
 };
 use std::{
@@ -31,8 +31,27 @@ const UNPROVEN: &str = include_str!("unproven.txt");
 /// How long a case may take that needs the real clock. None needs a tenth of it.
 const REAL_TIME: Duration = Duration::from_secs(2);
 
+/// Where cases are run: the twins of declarations where everything is declared that may be, all others where
+/// nothing is.
+struct Benches {
+    whole: Bench,
+    without_limits: Bench,
+}
+
+impl Benches {
+    fn new() -> Self {
+        let missing = DECLARABLE.map(|item| (item, "the mock was made without it"));
+        let missing = Declarations::new(missing).expect("they may be declared");
+        let bench = |declared| Bench::new("mock:sabotage", declared);
+        Self {
+            whole: bench(Declarations::default()).expect("the suite has a directory"),
+            without_limits: bench(missing).expect("the suite has a directory"),
+        }
+    }
+}
+
 /// Whether a case fails, on an engine and a clock of its own.
-fn fails(bench: &Bench, sabotage: Option<&'static Sabotage>, case: &Case) -> Option<String> {
+fn fails(benches: &Benches, sabotage: Option<&'static Sabotage>, case: &Case) -> Option<String> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .start_paused(!case.is_real_time())
@@ -44,6 +63,14 @@ fn fails(bench: &Bench, sabotage: Option<&'static Sabotage>, case: &Case) -> Opt
         if let Some(weaken) = sabotage.and_then(Sabotage::weakening) {
             engine.fail(Fault::weakened_in_secret(weaken).always());
         }
+        let bench = if case.twin_of().is_some() {
+            Limit::ALL
+                .into_iter()
+                .for_each(|limit| engine.without(limit));
+            &benches.without_limits
+        } else {
+            &benches.whole
+        };
         let run = bench.run(Arc::new(engine), sabotage, case);
         if case.is_real_time() {
             let report = timeout(REAL_TIME, run).await.ok()?;
@@ -84,9 +111,9 @@ struct Verdicts {
 }
 
 /// Tries the cases that have caught nothing yet, and, where none of them catches it, the others.
-fn try_one(bench: &Bench, verdicts: &Mutex<Verdicts>, sabotage: &'static Sabotage, all: bool) {
+fn try_one(benches: &Benches, verdicts: &Mutex<Verdicts>, sabotage: &'static Sabotage, all: bool) {
     let verdicts = || verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-    let fails = |case: &&Case| fails(bench, Some(sabotage), case).is_some();
+    let fails = |case: &&Case| fails(benches, Some(sabotage), case).is_some();
     let is_canary = |case: &&Case| CANARIES.contains(&case.id());
     let mut caught: Vec<&Case> = cases().filter(is_canary).filter(fails).collect();
     let lives = caught.is_empty();
@@ -130,10 +157,10 @@ fn every_sabotage_has_its_own_name() {
 
 #[test]
 fn every_sabotage_is_caught_and_every_case_catches_one() {
-    let bench = Bench::new("mock:sabotage").expect("the suite has a directory");
+    let benches = Benches::new();
     let failed = Mutex::new(Vec::new());
     each(&cases().collect::<Vec<_>>(), |case| {
-        if let Some(message) = fails(&bench, None, case) {
+        if let Some(message) = fails(&benches, None, case) {
             let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
             failed.push(format!("{}: {message}", case.id()));
         }
@@ -144,7 +171,7 @@ fn every_sabotage_is_caught_and_every_case_catches_one() {
     let all = env::var("CLAWBOX_SABOTAGE").is_ok_and(|which| which == "all");
     let verdicts = Mutex::default();
     each(&sabotages().collect::<Vec<_>>(), |sabotage| {
-        try_one(&bench, &verdicts, sabotage, all);
+        try_one(&benches, &verdicts, sabotage, all);
     });
     let Verdicts { caught, proven } = verdicts.into_inner().expect("no thread panicked");
     if all {

@@ -1,6 +1,7 @@
 //! One case of the suite.
 
 use crate::{check::Checked, context::Context};
+use clawbox_types::PolicyItem;
 use futures_util::future::BoxFuture;
 
 /// One question to a backend.
@@ -9,6 +10,8 @@ pub struct Case {
     id: &'static str,
     title: &'static str,
     alone: bool,
+    needed: &'static [PolicyItem],
+    twin_of: Option<PolicyItem>,
     run: Run,
 }
 
@@ -20,6 +23,8 @@ impl Case {
             id,
             title,
             alone: false,
+            needed: &[],
+            twin_of: None,
             run,
         }
     }
@@ -27,6 +32,18 @@ impl Case {
     /// Nothing else of the suite runs meanwhile: for a case that measures time.
     pub(crate) const fn alone(mut self) -> Self {
         self.alone = true;
+        self
+    }
+
+    /// What the host must enforce, or there is nothing to see.
+    pub(crate) const fn needs(mut self, items: &'static [PolicyItem]) -> Self {
+        self.needed = items;
+        self
+    }
+
+    /// It is asked where this item is declared as what cannot be enforced, and only there.
+    pub(crate) const fn twin(mut self, [item]: &'static [PolicyItem; 1]) -> Self {
+        self.twin_of = Some(*item);
         self
     }
 
@@ -54,6 +71,18 @@ impl Case {
         self.alone
     }
 
+    /// The items without which it cannot be tried: where one of them is declared it is skipped.
+    #[must_use]
+    pub const fn needed(&self) -> &'static [PolicyItem] {
+        self.needed
+    }
+
+    /// The item whose declaration it holds to be true. It is no part of a run that does not declare that.
+    #[must_use]
+    pub const fn twin_of(&self) -> Option<PolicyItem> {
+        self.twin_of
+    }
+
     /// Whether it talks over real sockets, for which a paused clock does not wait.
     #[must_use]
     pub fn is_real_time(&self) -> bool {
@@ -74,15 +103,16 @@ pub(crate) fn in_turn(
 }
 
 /// A table of an area's cases: each a function of that name, and what holds where it passes. `alone` marks
-/// those that measure time.
+/// those that measure time, `needs` those that cannot be tried where one of these items is not enforced, and
+/// `twin` those that are asked where this item is declared as such.
 macro_rules! table {
-    ($area:literal: $($(#[$alone:ident])? $name:ident = $title:literal,)+) => {
+    ($area:literal: $($(#[$mark:ident $(($($item:ident),+))?])* $name:ident = $title:literal,)+) => {
         pub(super) const CASES: &[$crate::case::Case] = &[
             $($crate::case::Case::new(
                 concat!($area, "/", stringify!($name)),
                 $title,
                 |context| Box::pin($name(context)),
-            )$(.$alone())?,)+
+            )$(.$mark($(&[$(clawbox_types::PolicyItem::$item),+])?))*,)+
         ];
     };
 }

@@ -1,7 +1,8 @@
 //! What a case has at hand, and the proof after it that nothing is left.
 
 use crate::{
-    check::{Checked, chain},
+    check::{Checked, chain, ensure},
+    declared::Declarations,
     host::Host,
     rig::{PATIENCE, Rig, SLEEPER, Setup, request, until},
     sabotage::Sabotage,
@@ -12,7 +13,7 @@ use clawbox_containers::{
     EngineTimeouts, ManagerConfig, OwnerId,
     engine::{EngineErrorKind, ListedContainer},
 };
-use clawbox_types::{ContainerId, PullPolicy};
+use clawbox_types::{ContainerId, PolicyItem, PullPolicy};
 use futures_util::future::join_all;
 use std::{
     collections::BTreeMap,
@@ -29,10 +30,18 @@ const OWNER_LABEL: &str = "clawbox.owner";
 /// One case's surroundings. Whatever it hands out, [`close`](Self::close) looks for afterwards.
 pub(crate) struct Context {
     engine: Arc<dyn ContainerEngine>,
-    image: String,
-    host: Arc<Host>,
+    scene: Arc<Scene>,
     sabotage: Option<&'static Sabotage>,
     given: Mutex<Given>,
+}
+
+/// What all cases of a run have in common.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    /// The fixture image's name.
+    pub(crate) image: String,
+    pub(crate) host: Host,
+    pub(crate) declared: Declarations,
 }
 
 /// What was handed out.
@@ -47,14 +56,12 @@ struct Given {
 impl Context {
     pub(crate) fn new(
         engine: Arc<dyn ContainerEngine>,
-        image: &str,
-        host: Arc<Host>,
+        scene: Arc<Scene>,
         sabotage: Option<&'static Sabotage>,
     ) -> Self {
         Self {
             engine,
-            image: image.to_owned(),
-            host,
+            scene,
             sabotage,
             given: Mutex::default(),
         }
@@ -103,34 +110,54 @@ impl Context {
         let tap = Arc::new(Tap::new(Arc::clone(&self.engine)));
         let dir = setup.manager.state_dir.clone();
         let manager = ContainerManager::new(Arc::clone(&tap), &setup.security, setup.manager)?;
-        let lease_dir = dir.unwrap_or_else(|| self.host.leases().to_owned());
+        let lease_dir = dir.unwrap_or_else(|| self.scene.host.leases().to_owned());
         self.given().owners.push((manager.owner(), lease_dir));
         Ok((manager, tap))
     }
 
-    /// How a backend is set up that asks for nothing.
+    /// How a backend is set up that asks for nothing. What the host cannot enforce may fail.
     pub(crate) fn setup(&self) -> Setup {
+        let Scene {
+            image,
+            host,
+            declared,
+        } = &*self.scene;
+        let mut security = ContainerSecurityConfig::new()
+            .with_allowed_images([image])
+            .with_default_image(image)
+            .with_pull(PullPolicy::Never);
+        let may_fail = declared.iter().map(|(item, _)| item);
+        security.allow_degraded.extend(may_fail);
         Setup {
-            security: ContainerSecurityConfig::new()
-                .with_allowed_images([&self.image])
-                .with_default_image(&self.image)
-                .with_pull(PullPolicy::Never),
+            security,
             manager: ManagerConfig::default()
                 .with_max_containers(12)
                 .with_stop_grace(Duration::from_millis(500))
                 .with_timeouts(EngineTimeouts::all(PATIENCE))
-                .with_state_dir(Some(self.host.leases().to_owned())),
+                .with_state_dir(Some(host.leases().to_owned())),
         }
     }
 
     /// The fixture image's name.
     pub(crate) fn image(&self) -> &str {
-        &self.image
+        &self.scene.image
+    }
+
+    /// Whether it is declared that the host cannot enforce this.
+    pub(crate) fn declared(&self, item: PolicyItem) -> bool {
+        self.scene.declared.has(item)
+    }
+
+    /// Fails the case where an engine warns and nothing is declared of which it could.
+    pub(crate) fn only_of_declared(&self, warnings: &[String]) -> Checked {
+        let declared = self.scene.declared.iter().next().is_some();
+        ensure!(declared || warnings.is_empty(), "warnings: {warnings:?}");
+        Ok(())
     }
 
     /// A fresh directory of mode 0700, which goes with the case.
     pub(crate) fn dir(&self) -> Checked<PathBuf> {
-        let dir = self.host.dir()?;
+        let dir = self.scene.host.dir()?;
         let path = dir.path().to_owned();
         self.given().dirs.push(dir);
         Ok(path)

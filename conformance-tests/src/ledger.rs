@@ -16,8 +16,12 @@ impl Ledger {
             let (id, why) = line
                 .split_once(": ")
                 .ok_or_else(|| format!("{line:?} is not a case, a colon and a reason"))?;
-            if !cases().any(|case| case.id() == id) {
-                return Err(format!("there is no case {id}"));
+            let case = cases().find(|case| case.id() == id);
+            let case = case.ok_or_else(|| format!("there is no case {id}"))?;
+            if let Some(item) = case.twin_of() {
+                return Err(format!(
+                    "{id} is never skipped: it is run where {item} is declared, and nowhere else"
+                ));
             }
             if ledger.insert(id, why).is_some() {
                 return Err(format!("{id} is listed twice"));
@@ -76,6 +80,7 @@ mod tests {
         for text in [
             "cgroups/pids",
             "cgroups/none: x",
+            "cannot/memory: x",
             "cgroups/pids: x\ncgroups/pids: y",
         ] {
             assert!(Ledger::parse(text).is_err(), "{text}");

@@ -15,7 +15,15 @@
 //! }
 //! ```
 //!
-//! Where some cases cannot be tried, [`run_with_ledger`] takes the list of those, and holds the run to it.
+//! Where some cases cannot be tried, a [`Suite`] takes the [ledger](Suite::ledger) of those, and holds the run to
+//! it. Where the engine's host [cannot](Suite::cannot) enforce a limit of its control groups, it takes that with
+//! its reason as well: the cases that need the limit are then skipped, and a negative twin is run that shows that
+//! such a host is refused unless the operator allows it, and that the declaration is true. All else is the
+//! baseline, and [cannot be declared](DECLARABLE) away.
+//!
+//! A declaration is held against what the engine says: its warnings, and what its inspection reads back. Of an engine
+//! that is silent and repeats what it was asked, the twin calls the declaration stale; the cases that look from
+//! inside the container fail without one.
 //!
 //! An engine that cannot be reached is *not run*: its cases are listed as ignored with the reason, which is
 //! a failure only where the environment's `CLAWBOX_REQUIRE` names the backend. [`run_cases`] is the same
@@ -25,6 +33,7 @@ mod case;
 mod cases;
 mod check;
 mod context;
+mod declared;
 mod harness;
 mod host;
 mod ledger;
@@ -38,6 +47,7 @@ mod tap;
 
 pub use case::Case;
 pub use cases::cases;
-pub use harness::{REPORT_VARIABLE, REQUIRE_VARIABLE, run, run_with_ledger};
+pub use declared::{DECLARABLE, DeclarationError, Declarations};
+pub use harness::{REPORT_VARIABLE, REQUIRE_VARIABLE, Suite, run};
 pub use report::{CaseReport, Outcome, Summary};
 pub use suite::{FIXTURE_IMAGE, FIXTURE_VARIABLE, run_cases};

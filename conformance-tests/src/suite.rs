@@ -1,10 +1,10 @@
-//! The suite over one engine: made ready once, then case by case.
+//! One engine under the suite: made ready once, then case by case.
 
 use crate::{
     case::{Case, in_turn},
-    cases::cases,
     check::{Stop, chain},
-    context::Context,
+    context::{Context, Scene},
+    declared::Declarations,
     host::{DeadRun, Host},
     report::{CaseReport, Outcome, Summary},
     sabotage::Sabotage,
@@ -42,11 +42,10 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(60);
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
 /// An engine that is ready for cases.
-pub(crate) struct Suite {
+pub(crate) struct ReadyEngine {
     engine: Arc<dyn ContainerEngine>,
     pub(crate) info: EngineInfo,
-    image: String,
-    host: Arc<Host>,
+    scene: Arc<Scene>,
     /// Held by every case; alone by those that measure time.
     turns: RwLock<()>,
 }
@@ -75,9 +74,12 @@ impl NotReady {
     }
 }
 
-impl Suite {
+impl ReadyEngine {
     /// Asks the engine who it is, removes what a crashed run left there, and looks for the fixture image.
-    pub(crate) async fn prepare(engine: Arc<dyn ContainerEngine>) -> Result<Self, NotReady> {
+    pub(crate) async fn prepare(
+        engine: Arc<dyn ContainerEngine>,
+        declared: Declarations,
+    ) -> Result<Self, NotReady> {
         let endpoint = engine.endpoint();
         let info = timeout(PROBE_LIMIT, engine.probe())
             .await
@@ -89,16 +91,19 @@ impl Suite {
         let image = env::var(FIXTURE_VARIABLE).unwrap_or_else(|_| FIXTURE_IMAGE.to_owned());
         let (host, dead) = Host::enter(&endpoint)
             .map_err(|error| NotReady::unfit(format!("no directory for the run: {error}")))?;
-        let suite = Self {
+        let ready = Self {
             engine,
             info,
-            image,
-            host: Arc::new(host),
+            scene: Arc::new(Scene {
+                image,
+                host,
+                declared,
+            }),
             turns: RwLock::default(),
         };
-        suite.remove_leftovers(dead).await?;
-        suite.find_image().await?;
-        Ok(suite)
+        ready.remove_leftovers(dead).await?;
+        ready.find_image().await?;
+        Ok(ready)
     }
 
     /// What is left of runs whose process is dead, as their leases tell.
@@ -109,7 +114,9 @@ impl Suite {
                 chain(error)
             ))
         };
-        self.reap(self.host.leases()).await.map_err(|e| left(&e))?;
+        self.reap(self.scene.host.leases())
+            .await
+            .map_err(|e| left(&e))?;
         for run in dead {
             for dir in run.dirs().map_err(|e| left(&e))? {
                 self.reap(&dir).await.map_err(|e| left(&e))?;
@@ -129,6 +136,7 @@ impl Suite {
 
     async fn find_image(&self) -> Result<(), NotReady> {
         let image: ImageRef = self
+            .scene
             .image
             .parse()
             .map_err(|error| NotReady::unfit(format!("{FIXTURE_VARIABLE}: {error}")))?;
@@ -156,20 +164,22 @@ impl Suite {
             let _ = &shared;
         }
         let engine = Arc::clone(&self.engine);
-        run_case(engine, &self.image, Arc::clone(&self.host), None, case).await
+        run_case(engine, Arc::clone(&self.scene), None, case).await
     }
 }
 
 /// Runs one case, ends what it left running and looks for leaks.
 pub(crate) async fn run_case(
     engine: Arc<dyn ContainerEngine>,
-    image: &str,
-    host: Arc<Host>,
+    scene: Arc<Scene>,
     sabotage: Option<&'static Sabotage>,
     case: &Case,
 ) -> CaseReport {
+    if let Some(why) = scene.declared.excuse(case) {
+        return report(case, Outcome::Skipped { why }, Duration::ZERO);
+    }
     let started = Instant::now();
-    let context = Context::new(engine, image, host, sabotage);
+    let context = Context::new(engine, scene, sabotage);
     let ended = AssertUnwindSafe(timeout(CASE_LIMIT, (case.function())(&context)))
         .catch_unwind()
         .await;
@@ -213,16 +223,19 @@ fn report(case: &Case, outcome: Outcome, took: Duration) -> CaseReport {
 
 /// Runs the cases that `filter` selects, on the caller's runtime, and tells `on_result` of each as it ends.
 ///
+/// Cases that need what is `declared` are skipped, and its twins are run.
+///
 /// Where the engine cannot be reached, or does not hold the fixture image, every case is
 /// [`NotRun`](Outcome::NotRun) with the reason.
 pub async fn run_cases(
     engine: Arc<dyn ContainerEngine>,
+    declared: Declarations,
     filter: impl Fn(&Case) -> bool,
     mut on_result: impl FnMut(&CaseReport),
 ) -> Summary {
-    let selected: Vec<&'static Case> = cases().filter(|case| filter(case)).collect();
-    let suite = match Suite::prepare(engine).await {
-        Ok(suite) => Arc::new(suite),
+    let selected: Vec<&'static Case> = declared.cases().filter(|case| filter(case)).collect();
+    let ready = match ReadyEngine::prepare(engine, declared).await {
+        Ok(ready) => Arc::new(ready),
         Err(NotReady { why, unfit }) => {
             let not_run = selected
                 .iter()
@@ -238,9 +251,9 @@ pub async fn run_cases(
     };
     let mut results = stream::iter(in_turn(selected.iter().copied()))
         .map(|case| {
-            let suite = Arc::clone(&suite);
+            let ready = Arc::clone(&ready);
             async move {
-                let result = tokio::spawn(async move { suite.run(case).await }).await;
+                let result = tokio::spawn(async move { ready.run(case).await }).await;
                 // Panics of a case are caught with the case.
                 result.unwrap_or_else(|error| {
                     report(case, failed(error.to_string(), &[]), Duration::ZERO)
@@ -255,7 +268,7 @@ pub async fn run_cases(
     }
     reports.sort_by_key(|report| selected.iter().position(|case| case.id() == report.id));
     Summary {
-        engine: Some(suite.info.clone()),
+        engine: Some(ready.info.clone()),
         cases: reports,
         unfit: false,
     }

@@ -24,11 +24,12 @@ impl ContainerEngine for MockEngine {
     async fn probe(&self) -> EngineResult<EngineInfo> {
         let rest = self.begin(Call::Probe).await?;
         let mut info = EngineInfo::new("mock", env!("CARGO_PKG_VERSION"), ENDPOINT);
-        info.abilities = PolicyItem::ALL
-            .iter()
-            .copied()
-            .map(Ability::available)
-            .collect();
+        let missing = self.lock().missing.clone();
+        let ability = |item: &PolicyItem| {
+            let missing = missing.iter().find(|limit| limit.item() == *item);
+            missing.map_or(Ability::available(*item), |limit| limit.ability())
+        };
+        info.abilities = PolicyItem::ALL.iter().map(ability).collect();
         rest.answer(Ok(info)).await
     }
 
@@ -72,6 +73,11 @@ impl ContainerEngine for MockEngine {
                 }
                 _ => {}
             }
+        }
+        for limit in &self.lock().missing {
+            limit.lift(Arc::make_mut(&mut spec));
+            limit.hide(Arc::make_mut(&mut told));
+            warnings.push(limit.warning());
         }
         let refused = |words: String| EngineError::new(EngineErrorKind::Refused, words);
         Filter::parse(&spec.seccomp)

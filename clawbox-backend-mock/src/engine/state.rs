@@ -1,14 +1,19 @@
 //! What the engine holds.
 
 use super::Watcher;
-use crate::{container::Container, fault::Faults, image::MockImage, journal::Ring};
+use crate::{
+    container::Container, fault::Faults, image::MockImage, journal::Ring, limit::Limit,
+};
 use clawbox_containers::{
     Clock,
     engine::{EngineError, EngineErrorKind, EngineResult, ImageFacts},
     plan::PlanSpec,
 };
 use clawbox_types::{ImageRef, PullPolicy};
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 #[derive(Default)]
 pub(super) struct State {
@@ -19,6 +24,7 @@ pub(super) struct State {
     pub(super) registry: HashMap<ImageRef, MockImage>,
     /// How many images were ever added.
     images_added: u64,
+    pub(super) missing: BTreeSet<Limit>,
     pub(super) faults: Faults,
     pub(super) journal: Ring,
     pub(super) watchers: Vec<Watcher>,

@@ -1,8 +1,8 @@
 //! `clawbox conformance`: the suite against an engine that is there.
 
 use super::{engine, interrupt::Interrupts, say::Say, status};
-use clawbox::ContainerResult;
-use clawbox_conformance::{CaseReport, Outcome, Summary, run_cases};
+use clawbox::{ContainerResult, PolicyItem};
+use clawbox_conformance::{CaseReport, Declarations, Outcome, Summary, run_cases};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -10,7 +10,8 @@ The cases run in the image ghcr.io/n0xmare/clawbox-fixture:1, which `cargo xtask
 Exit status: 0 where every case that could be tried passed, 1 otherwise
 Examples:
   clawbox conformance --backend docker
-  clawbox conformance --backend mock --json report.json lifecycle";
+  clawbox conformance --backend mock --json report.json lifecycle
+  clawbox conformance --cannot swap cgroups";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -20,12 +21,23 @@ pub(crate) struct Args {
     /// Write the results as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Skip what needs this limit, and show that it is missing (repeatable): pids, memory, swap, cpu, cpu_shares
+    #[arg(long, value_name = "ITEM")]
+    cannot: Vec<PolicyItem>,
     /// Only the cases whose id contains this
     filter: Option<String>,
 }
 
 /// Runs the suite, a line for each case.
 pub(crate) async fn execute(args: &Args, say: Say) -> ContainerResult<u8> {
+    let declared = args.cannot.iter().map(|item| (*item, "named by --cannot"));
+    let declared = match Declarations::new(declared) {
+        Ok(declared) => declared,
+        Err(wrong) => {
+            say.problem(&format!("--cannot: {wrong}"));
+            return Ok(status::FAILED);
+        }
+    };
     let file = match super::create(args.json.as_deref(), "--json", say) {
         Ok(file) => file,
         Err(status) => return Ok(status),
@@ -35,6 +47,7 @@ pub(crate) async fn execute(args: &Args, say: Say) -> ContainerResult<u8> {
     let filter = args.filter.as_deref().unwrap_or_default();
     let run = run_cases(
         engine,
+        declared,
         |case| case.id().contains(filter),
         |case| line(case, say),
     );

@@ -278,6 +278,15 @@ fn conformance(rig: &Rig) {
     );
     let results: Value = serde_json::from_slice(&fs::read(file).expect("results")).expect("JSON");
     assert!(!results["cases"].as_array().expect("cases").is_empty());
+    for (item, says) in [
+        ("swap", "swap: a stale declaration"),
+        ("seccomp", "seccomp is of the baseline"),
+    ] {
+        let ended = end(rig.on_engine("conformance", &["--cannot", item, "cannot/"]));
+        assert_eq!(ended.status, 1, "{ended:?}");
+        let words = String::from_utf8_lossy(&ended.stdout) + ended.stderr.as_str();
+        assert!(words.contains(says), "{ended:?}");
+    }
     assert_eq!(
         end(rig.on_engine("conformance", &["no such case"])).status,
         1

@@ -9,10 +9,15 @@ use crate::{
 use clawbox_probe::{CgroupLimits, Command, Facts};
 
 table! { "cgroups":
+    #[needs(Memory)]
     memory = "the memory limit is the request's",
+    #[needs(Swap)]
     no_swap = "memory and swap together are no more than memory (R04)",
+    #[needs(Pids)]
     pids = "the limit of processes is the request's",
+    #[needs(Cpu)]
     cpu_quota = "the CPU quota is the request's (R14)",
+    #[needs(CpuShares)]
     cpu_shares = "the CPU weight is the request's",
 }
 

@@ -15,7 +15,7 @@ use clawbox_containers::{
 };
 use clawbox_types::{ItemReport, PolicyItem, Verdict};
 
-use super::policy::BEYOND_THE_BASELINE;
+use super::policy::MAY_BE_UNVERIFIED;
 
 table! { "gate":
     any_difference = "a difference in any one item is `PolicyNotEnforced`, names it, and nothing starts",
@@ -33,6 +33,15 @@ async fn stopped(context: &Context, rig: &Rig) -> Checked<Vec<ItemReport>> {
     let started = rig.tap.count(Call::Start);
     let error = refused("the spawn", rig.backend.spawn(request(&SLEEPER)).await)?;
     same("started", rig.tap.count(Call::Start), started)?;
+    refusal(context, rig, error).await
+}
+
+/// The items that a refusal names, which must leave nothing at the engine.
+pub(super) async fn refusal(
+    context: &Context,
+    rig: &Rig,
+    error: ContainerError,
+) -> Checked<Vec<ItemReport>> {
     same(
         "left at the engine",
         context.at_engine(rig.owner).await?.len(),
@@ -158,8 +167,12 @@ async fn any_difference(context: &Context) -> Checked {
     let report = rig.backend.enforcement(&id)?;
     rig.backend.kill(&id).await?;
     for (item, weaken) in WEAKER {
+        if context.declared(item) {
+            // Its twin shows the same without any help.
+            continue;
+        }
         let verdict = report.get(item).map(|item| item.verdict);
-        if verdict == Some(Verdict::Unverified) && BEYOND_THE_BASELINE.contains(&item) {
+        if verdict == Some(Verdict::Unverified) && MAY_BE_UNVERIFIED.contains(&item) {
             // There is no value to change.
             continue;
         }
@@ -175,14 +188,18 @@ async fn everything_that_differs(context: &Context) -> Checked {
     let rig = context.rig()?;
     rig.tap.change_facts(|facts| {
         facts.read_only_root = Observed::Seen(false);
-        facts.pids = Observed::Seen(0);
+        facts.no_new_privileges = Observed::Seen(false);
     });
     let items: Vec<_> = stopped(context, &rig)
         .await?
         .into_iter()
         .map(|item| item.item)
         .collect();
-    same("items", items, [PolicyItem::ReadOnlyRoot, PolicyItem::Pids])
+    same(
+        "items",
+        items,
+        [PolicyItem::ReadOnlyRoot, PolicyItem::NoNewPrivileges],
+    )
 }
 
 async fn unseen_is_not_enforced(context: &Context) -> Checked {
@@ -210,10 +227,14 @@ fn about(item: Option<PolicyItem>) -> EngineWarning {
 
 async fn warning(context: &Context) -> Checked {
     let rig = context.rig()?;
-    rig.tap.warn(about(Some(PolicyItem::Swap)));
+    rig.tap.warn(about(Some(PolicyItem::OomScore)));
     let items = stopped(context, &rig).await?;
     let told: Vec<_> = items.iter().map(|item| (item.item, item.verdict)).collect();
-    same("items", told, [(PolicyItem::Swap, Verdict::NotEnforced)])?;
+    same(
+        "items",
+        told,
+        [(PolicyItem::OomScore, Verdict::NotEnforced)],
+    )?;
     ensure!(
         items[0].observed.contains("the suite warns"),
         "not told: {}",
@@ -240,27 +261,35 @@ async fn unknown_warning(context: &Context) -> Checked {
 
 async fn degraded_by_the_operator(context: &Context) -> Checked {
     let rig = context.rig_with(|setup| {
-        setup.security.allow_degraded.insert(PolicyItem::Swap);
+        setup.security.allow_degraded.insert(PolicyItem::OomScore);
     })?;
-    rig.tap.warn(about(Some(PolicyItem::Swap)));
+    rig.tap.warn(about(Some(PolicyItem::OomScore)));
     let id = rig.sleeper().await?;
     let report = rig.backend.enforcement(&id)?;
-    let not: Vec<_> = report.not_enforced().map(|item| item.item).collect();
-    same("not enforced", not, [PolicyItem::Swap])?;
-    same("warnings", report.warnings, ["the suite warns"])
+    let mut not: Vec<_> = report.not_enforced().map(|item| item.item).collect();
+    not.retain(|item| !context.declared(*item));
+    same("not enforced", not, [PolicyItem::OomScore])?;
+    // The engine warns before the suite does, of what is declared at most.
+    let (suite, engine) = report.warnings.split_last().unzip();
+    same(
+        "the last warning",
+        suite.map(String::as_str),
+        Some("the suite warns"),
+    )?;
+    context.only_of_declared(engine.unwrap_or_default())
 }
 
 async fn degraded_is_no_more(context: &Context) -> Checked {
     let rig = context.rig_with(|setup| {
-        setup.security.allow_degraded.insert(PolicyItem::Swap);
+        setup.security.allow_degraded.insert(PolicyItem::OomScore);
     })?;
-    rig.tap.warn(about(Some(PolicyItem::Memory)));
+    rig.tap.warn(about(Some(PolicyItem::Log)));
     let items: Vec<_> = stopped(context, &rig)
         .await?
         .into_iter()
         .map(|item| item.item)
         .collect();
-    same("items", items, [PolicyItem::Memory])
+    same("items", items, [PolicyItem::Log])
 }
 
 async fn started_too_early(context: &Context) -> Checked {

@@ -12,8 +12,10 @@ use clawbox_types::ContainerStatus;
 const MIB: u64 = 1 << 20;
 
 table! { "limits":
+    #[needs(Memory, Swap)]
     memory = "a command that takes more memory than it has is killed, and the report says why (R02)",
     memory_within = "a command that takes less than its limit runs",
+    #[needs(Pids)]
     processes = "no more processes than the limit, and EAGAIN beyond (R01)",
     scratch_bytes = "a full tmpfs is ENOSPC at its size (R05)",
     scratch_files = "a tmpfs without inodes is ENOSPC (R07)",

@@ -1,5 +1,6 @@
 //! The table of all cases, area by area.
 
+mod cannot;
 mod cgroups;
 mod deadline;
 mod engine;
@@ -22,7 +23,7 @@ mod tokens;
 
 use crate::case::Case;
 
-const AREAS: [&[Case]; 19] = [
+const AREAS: [&[Case]; 20] = [
     identity::CASES,
     lifecycle::CASES,
     exit::CASES,
@@ -36,6 +37,7 @@ const AREAS: [&[Case]; 19] = [
     syscalls::CASES,
     cgroups::CASES,
     gate::CASES,
+    cannot::CASES,
     limits::CASES,
     image::CASES,
     refusal::CASES,

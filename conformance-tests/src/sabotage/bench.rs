@@ -3,6 +3,8 @@
 use super::{How, Sabotage, Sabotaged, backend::SabotagedBackend};
 use crate::{
     case::Case,
+    context::Scene,
+    declared::Declarations,
     host::Host,
     report::CaseReport,
     rig::Setup,
@@ -13,17 +15,21 @@ use std::{io, sync::Arc};
 
 /// Where cases are run under sabotages.
 #[derive(Debug)]
-pub struct Bench(Arc<Host>);
+pub struct Bench(Arc<Scene>);
 
 impl Bench {
-    /// A bench for engines of this endpoint.
+    /// A bench for engines of this endpoint, of whose host this is declared.
     ///
     /// # Errors
     ///
     /// Where its directory cannot be made.
-    pub fn new(endpoint: &str) -> io::Result<Self> {
+    pub fn new(endpoint: &str, declared: Declarations) -> io::Result<Self> {
         let (host, _) = Host::enter(endpoint)?;
-        Ok(Self(Arc::new(host)))
+        Ok(Self(Arc::new(Scene {
+            image: FIXTURE_IMAGE.to_owned(),
+            host,
+            declared,
+        })))
     }
 
     /// Runs one case on an engine of its own, under a sabotage or, as a control, under none.
@@ -40,7 +46,7 @@ impl Bench {
             Some(sabotage) => Arc::new(Sabotaged::new(engine, sabotage)),
             None => engine,
         };
-        run_case(engine, FIXTURE_IMAGE, Arc::clone(&self.0), sabotage, case).await
+        run_case(engine, Arc::clone(&self.0), sabotage, case).await
     }
 }
 

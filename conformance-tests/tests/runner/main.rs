@@ -1,24 +1,21 @@
 //! The runner seen from outside: this program starts itself as a backend's test, and reads its lines.
 
-use async_trait::async_trait;
-use clawbox_conformance::{Outcome, REPORT_VARIABLE, Summary, cases, run_cases};
-use clawbox_containers::{
-    ContainerEngine, ContainerPlan,
-    engine::{
-        EngineError, EngineErrorKind, EngineResult, EngineWarning, ImageFacts, Inspection,
-        ListedContainer, OutputChunks, PullProgress, Removal, Signal,
-    },
+mod declared;
+mod engines;
+
+use clawbox_conformance::{
+    Declarations, Outcome, REPORT_VARIABLE, Suite, Summary, cases, run_cases,
 };
-use clawbox_types::{ContainerId, EngineInfo, ImageRef, PullPolicy};
+use engines::{Absent, Bare, unavailable};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     env, fs,
     process::{Command, ExitCode, Output},
     sync::Arc,
 };
 
-/// Says which of the engines below this program is to be the test of.
+/// Says which backend this program is to be the test of.
 const ROLE: &str = "CLAWBOX_RUNNER_TEST_ROLE";
 
 fn main() -> ExitCode {
@@ -28,17 +25,17 @@ fn main() -> ExitCode {
             clawbox_conformance::run("unreachable", || async { Err::<Absent, _>(unavailable()) })
         }
         Ok("wrong-ledger") => {
-            let ledger = "kill/no_such_case: it is not there";
-            clawbox_conformance::run_with_ledger("wrong-ledger", ledger, || async { Ok(Absent) })
+            let suite = Suite::new("wrong-ledger").ledger("kill/no_such_case: it is not there");
+            suite.run(|| async { Ok(Absent) })
         }
         Ok("bare") => clawbox_conformance::run("bare", || async { Ok(Bare) }),
-        _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
+        Ok(role) => declared::run(role),
+        Err(_) => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
     }
 }
 
 fn trials() -> Vec<Trial> {
-    let test = |name, check: fn() -> Result<(), Failed>| Trial::test(name, check);
-    vec![
+    let mut trials = vec![
         test("every_case_has_its_own_name", every_case_has_its_own_name),
         test("listing_asks_no_engine", listing_asks_no_engine),
         test("an_absent_engine_is_not_run", an_absent_engine_is_not_run),
@@ -56,7 +53,13 @@ fn trials() -> Vec<Trial> {
             "the_programmatic_form_says_the_same",
             the_programmatic_form_says_the_same,
         ),
-    ]
+    ];
+    trials.extend(declared::trials());
+    trials
+}
+
+fn test(name: &str, check: fn() -> Result<(), Failed>) -> Trial {
+    Trial::test(name, check)
 }
 
 fn every_case_has_its_own_name() -> Result<(), Failed> {
@@ -88,10 +91,19 @@ fn count(text: &str, words: &str) -> usize {
     text.lines().filter(|line| line.contains(words)).count()
 }
 
+/// The cases of a run that declares nothing.
+fn undeclared() -> usize {
+    cases().filter(|case| case.twin_of().is_none()).count()
+}
+
 fn listing_asks_no_engine() -> Result<(), Failed> {
     let (output, text) = as_test_of("unreachable", "unreachable", &["--list"])?;
     assert!(output.status.success(), "{text}");
-    assert_eq!(count(&text, ": test"), cases().count(), "{text}");
+    assert_eq!(count(&text, ": test"), undeclared(), "{text}");
+    assert_eq!(count(&text, "cannot/"), 0, "{text}");
+    let (_, text) = as_test_of("stale", "", &["--list"])?;
+    assert_eq!(count(&text, ": test"), undeclared() + 1, "{text}");
+    assert_eq!(count(&text, "cannot/memory: test"), 1, "{text}");
     Ok(())
 }
 
@@ -100,7 +112,7 @@ fn an_absent_engine_is_not_run() -> Result<(), Failed> {
         let (output, text) = as_test_of(role, "docker,absent2", &[])?;
         assert!(output.status.success(), "{text}");
         let lines = count(&text, "ignored (not run: nothing listens there)");
-        assert_eq!(lines, cases().count(), "{text}");
+        assert_eq!(lines, undeclared(), "{text}");
         assert!(
             text.contains(&format!("{role} was not run: nothing listens there")),
             "{text}"
@@ -161,6 +173,7 @@ fn the_programmatic_form_says_the_same() -> Result<(), Failed> {
     let mut told = Vec::new();
     let summary = runtime.block_on(run_cases(
         Arc::new(Absent),
+        Declarations::default(),
         |case| case.area() == "kill",
         |report| told.push(report.clone()),
     ));
@@ -180,86 +193,12 @@ fn the_programmatic_form_says_the_same() -> Result<(), Failed> {
     assert_eq!(json["outcome"], "not_run");
     assert_eq!(json["area"], "kill");
 
-    let bare = runtime.block_on(run_cases(Arc::new(Bare), |_| true, |_| {}));
+    let bare = runtime.block_on(run_cases(
+        Arc::new(Bare),
+        Declarations::default(),
+        |_| true,
+        |_| {},
+    ));
     assert!(!bare.is_good());
     Ok(())
-}
-
-fn unavailable() -> EngineError {
-    EngineError::new(EngineErrorKind::Unavailable, "nothing listens there")
-}
-
-/// Defines an engine that answers to `probe`, `list` and `ensure_image` as given, and to nothing else.
-macro_rules! engine {
-    ($(#[$docs:meta])* $name:ident: $probe:expr, $list:expr, $image:expr) => {
-        $(#[$docs])*
-        struct $name;
-
-        #[async_trait]
-        impl ContainerEngine for $name {
-            fn endpoint(&self) -> String {
-                "nowhere".to_owned()
-            }
-
-            async fn probe(&self) -> EngineResult<EngineInfo> {
-                $probe
-            }
-
-            async fn ensure_image(
-                &self,
-                _: &ImageRef,
-                _: PullPolicy,
-                _: &(dyn Fn(PullProgress) + Send + Sync),
-            ) -> EngineResult<ImageFacts> {
-                $image
-            }
-
-            async fn create(&self, _: &ContainerPlan) -> EngineResult<Vec<EngineWarning>> {
-                Err(unavailable())
-            }
-
-            async fn inspect(&self, _: &ContainerId) -> EngineResult<Inspection> {
-                Err(unavailable())
-            }
-
-            async fn attach(&self, _: &ContainerId) -> EngineResult<OutputChunks> {
-                Err(unavailable())
-            }
-
-            async fn start(&self, _: &ContainerId) -> EngineResult<()> {
-                Err(unavailable())
-            }
-
-            async fn wait(&self, _: &ContainerId) -> EngineResult<i32> {
-                Err(unavailable())
-            }
-
-            async fn kill(&self, _: &ContainerId, _: Signal) -> EngineResult<()> {
-                Err(unavailable())
-            }
-
-            async fn remove(&self, _: &ContainerId) -> EngineResult<Removal> {
-                Err(unavailable())
-            }
-
-            async fn list(
-                &self,
-                _: &BTreeMap<String, String>,
-            ) -> EngineResult<Vec<ListedContainer>> {
-                $list
-            }
-        }
-    };
-}
-
-engine! {
-    /// Nothing is there.
-    Absent: Err(unavailable()), Err(unavailable()), Err(unavailable())
-}
-
-engine! {
-    /// It is there, and has no image.
-    Bare: Ok(EngineInfo::new("bare", "1", "nowhere")),
-    Ok(Vec::new()),
-    Err(EngineError::new(EngineErrorKind::ImageNotFound, "no such image"))
 }
