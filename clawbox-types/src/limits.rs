@@ -118,16 +118,19 @@ mod tests {
 
     #[test]
     fn the_ends_of_a_range_are_in_and_their_neighbours_out() {
-        assert!(MemoryLimit::new(5).is_err());
-        assert!(MemoryLimit::new(6).is_ok());
-        assert!(CpuShares::new(1).is_err());
-        assert!(CpuShares::new(262_144).is_ok());
-        assert!(CpuShares::new(262_145).is_err());
-        assert!(CpuQuota::new(9).is_err());
-        assert!(PidsLimit::new(1).is_err());
-        assert!(Timeout::new(99).is_err());
-        assert!(Timeout::new(u64::MAX).is_err());
-        assert!(OutputLimit::new(0).is_ok());
+        fn check<T: TryFrom<u64, Error = InvalidValue>>(least: u64, most: u64) {
+            let taken = |value| T::try_from(value).is_ok();
+            let name = std::any::type_name::<T>();
+            assert!(taken(least) && taken(most), "{name}");
+            assert!(least == 0 || !taken(least - 1), "{name}");
+            assert!(!taken(most + 1) && !taken(u64::MAX), "{name}");
+        }
+        check::<MemoryLimit>(6, 16_777_216);
+        check::<CpuShares>(2, 262_144);
+        check::<CpuQuota>(10, 1_024_000);
+        check::<PidsLimit>(2, 4_194_304);
+        check::<Timeout>(100, 2_592_000_000);
+        check::<OutputLimit>(0, 1_073_741_824);
     }
 
     #[test]
