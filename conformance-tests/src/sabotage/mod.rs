@@ -2,16 +2,21 @@
 //!
 //! A suite is worth what it catches. Each [`Sabotage`] breaks one thing: what an engine says or does, what a
 //! container really runs under, what a backend makes of requests and answers. [`Bench`] runs one case under one of
-//! them; whoever holds a table of verdicts can then say that every sabotage is caught by a case, and that every
-//! case catches a sabotage.
+//! them; [`TwoWay`] does that until it can say that every sabotage is caught by a case, and that every case catches
+//! a sabotage.
 
 mod backend;
 mod bench;
 mod engine;
+mod likeness;
 mod table;
+mod two_way;
+mod verdicts;
 
 pub use bench::Bench;
 pub use engine::Sabotaged;
+pub use two_way::{Tried, TwoWay, canaries, kernel_cases};
+pub use verdicts::Verdicts;
 
 use crate::rig::Setup;
 use clawbox_containers::plan::PlanSpec;
