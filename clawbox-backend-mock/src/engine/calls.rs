@@ -169,7 +169,7 @@ impl ContainerEngine for MockEngine {
         let rest = self.begin(call).await?;
         let containers = self.lock().oldest_first();
         let carries = |container: &&Arc<Container>| {
-            let own = &container.told.identity.labels;
+            let own = &container.spec.identity.labels;
             labels
                 .iter()
                 .all(|(key, value)| own.get(key) == Some(value))
@@ -178,8 +178,8 @@ impl ContainerEngine for MockEngine {
             .iter()
             .filter(carries)
             .map(|container| ListedContainer {
-                name: container.told.identity.name.clone(),
-                labels: container.told.identity.labels.clone(),
+                name: container.spec.identity.name.clone(),
+                labels: container.spec.identity.labels.clone(),
                 phase: container.phase(),
             });
         rest.answer(Ok(listed.collect())).await

@@ -12,9 +12,11 @@ const fn plan(id: &'static str, breaks: &'static str, weaken: fn(&mut PlanSpec))
 }
 
 pub(super) const TABLE: &[Sabotage] = &[
-    plan("policy/root", "the command is root", |p| {
-        p.user = "0:0".to_owned()
-    }),
+    plan(
+        "policy/root",
+        "the command is root, to whom /dev belongs",
+        |p| p.user = "0:0".to_owned(),
+    ),
     plan(
         "policy/root_group",
         "the command is in the group of root",
@@ -47,20 +49,21 @@ pub(super) const TABLE: &[Sabotage] = &[
         p.seccomp = Seccomp::Other("unconfined".to_owned())
     }),
     plan(
-        "policy/filter_lets_all",
+        "policy/all_syscalls",
         "the system call filter lets everything through",
         |p| p.seccomp = profile(r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[]}"#),
     ),
     plan(
-        "policy/filter_refuses_all",
-        "the system call filter refuses everything",
+        "policy/fewer_syscalls",
+        "the system call filter also refuses memfd_create, which runtimes rely on",
         |p| {
-            p.seccomp =
-                profile(r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":1,"syscalls":[]}"#)
+            if let Seccomp::Profile { json, .. } = &mut p.seccomp {
+                *json = json.replace("\"memfd_create\"", "\"no_such_call\"");
+            }
         },
     ),
-    plan("policy/bridge", "the container has a network", |p| {
-        p.network = Network::Other("bridge".to_owned())
+    plan("policy/network", "the network is the host's", |p| {
+        p.network = Network::Other("host".to_owned())
     }),
     plan("policy/pids", "the limit of processes is off", |p| {
         p.pids = u64::MAX
@@ -83,20 +86,20 @@ pub(super) const TABLE: &[Sabotage] = &[
     plan("policy/cpu_shares", "the CPU weight is as usual", |p| {
         p.cpu_shares = 1024
     }),
-    plan("policy/exec_scratch", "scratch space is executable", |p| {
-        p.tmpfs.0.values_mut().for_each(|o| {
-            o.flags.remove("noexec");
-        })
-    }),
     plan(
-        "policy/suid_scratch",
-        "scratch space honours set-user-id",
+        "policy/exec_scratch",
+        "scratch space is not noexec, and executable",
         |p| {
             p.tmpfs.0.values_mut().for_each(|o| {
-                o.flags.remove("nosuid");
+                o.flags.remove("noexec");
             })
         },
     ),
+    plan("policy/suid_scratch", "scratch space is not nosuid", |p| {
+        p.tmpfs.0.values_mut().for_each(|o| {
+            o.flags.remove("nosuid");
+        })
+    }),
     plan(
         "policy/read_only_scratch",
         "scratch space cannot be written",
@@ -115,12 +118,14 @@ pub(super) const TABLE: &[Sabotage] = &[
         "scratch space has no limit of files",
         |p| p.tmpfs.0.values_mut().for_each(|o| o.max_inodes = 1 << 40),
     ),
-    plan("policy/one_scratch", "only /tmp is scratch space", |p| {
-        p.tmpfs.0.retain(|path, _| path == "/tmp")
-    }),
+    plan(
+        "policy/one_scratch",
+        "only /tmp is scratch space, whatever the operator added",
+        |p| p.tmpfs.0.retain(|path, _| path == "/tmp"),
+    ),
     plan(
         "policy/more_scratch",
-        "there is scratch space that nobody asked for",
+        "there is one more mount to write, which nobody asked for",
         |p| {
             let tmp = p.tmpfs.0.values().next().cloned();
             p.tmpfs.0.extend(tmp.map(|o| ("/data".to_owned(), o)));
@@ -142,20 +147,26 @@ pub(super) const TABLE: &[Sabotage] = &[
                 .collect()
         },
     ),
-    plan("policy/no_binds", "nothing is bound", |p| {
-        p.mounts.0.clear()
-    }),
-    plan("policy/tmp_of_the_host", "the host's /tmp is bound", |p| {
-        let bind = Bind {
-            source: "/tmp".into(),
-            target: "/host".to_owned(),
-            read_only: false,
-        };
-        p.mounts.0.insert(bind);
-    }),
+    plan(
+        "policy/no_binds",
+        "nothing is bound, not even the proxy's directory",
+        |p| p.mounts.0.clear(),
+    ),
+    plan(
+        "policy/etc_of_the_host",
+        "there is one more mount to write, the host's /etc",
+        |p| {
+            let bind = Bind {
+                source: "/etc".into(),
+                target: "/host".to_owned(),
+                read_only: false,
+            };
+            p.mounts.0.insert(bind);
+        },
+    ),
     plan(
         "policy/host_directory",
-        "what is around a bound directory is also where the host has it",
+        "what is around a bound directory, such as another proxy, is where the host has it",
         |p| {
             let above = p
                 .mounts
@@ -170,6 +181,20 @@ pub(super) const TABLE: &[Sabotage] = &[
                 })
                 .collect();
             p.mounts.0.extend(binds);
+        },
+    ),
+    plan(
+        "policy/proxy_for_all",
+        "there is something at the proxy's place, whoever asked for one",
+        |p| {
+            let bind = Bind {
+                source: "/etc/passwd".into(),
+                target: "/run/clawbox/proxy.sock".to_owned(),
+                read_only: true,
+            };
+            if p.mounts.0.is_empty() {
+                p.mounts.0.insert(bind);
+            }
         },
     ),
     plan("policy/shared_memory", "there is a /dev/shm", |p| {
@@ -188,22 +213,29 @@ pub(super) const TABLE: &[Sabotage] = &[
     plan("policy/no_ulimits", "no resource limit is set", |p| {
         p.ulimits.0.clear()
     }),
-    plan("policy/open_files", "the limit of open files is off", |p| {
-        p.ulimits.0.insert("nofile".to_owned(), off());
-    }),
+    plan(
+        "policy/open_files",
+        "the limit of open files is 4096",
+        |p| {
+            // More than an engine may have itself cannot be given.
+            p.ulimits.0.insert("nofile".to_owned(), at_most(4096));
+        },
+    ),
     plan(
         "policy/file_size",
         "the limit of a file's size is off",
         |p| {
-            p.ulimits.0.insert("fsize".to_owned(), off());
+            p.ulimits.0.insert("fsize".to_owned(), at_most(u64::MAX));
         },
     ),
     plan("policy/core_dumps", "core dumps are allowed", |p| {
-        p.ulimits.0.insert("core".to_owned(), off());
+        p.ulimits.0.insert("core".to_owned(), at_most(u64::MAX));
     }),
-    plan("policy/oom_score", "the kernel spares the container", |p| {
-        p.oom_score = -500
-    }),
+    plan(
+        "policy/oom_score",
+        "the kernel takes the container no sooner than others",
+        |p| p.oom_score = 0,
+    ),
     plan(
         "policy/unmasked",
         "nothing of the kernel's is masked",
@@ -253,7 +285,7 @@ pub(super) const TABLE: &[Sabotage] = &[
     }),
     plan(
         "policy/program_found",
-        "the program is told without its directory",
+        "the program among the arguments is told without its directory",
         |p| {
             if let Some(name) = p.command.argv[0].rsplit('/').next().map(str::to_owned) {
                 p.command.argv[0] = name;
@@ -271,17 +303,25 @@ pub(super) const TABLE: &[Sabotage] = &[
     plan("policy/home", "HOME is /root", |p| {
         p.environment.0.insert("HOME".to_owned(), value("/root"));
     }),
-    plan("policy/variable_added", "there is one more variable", |p| {
-        p.environment.0.insert("EXTRA".to_owned(), value("x"));
-    }),
-    plan("policy/preload", "LD_PRELOAD is set", |p| {
-        p.environment
-            .0
-            .insert("LD_PRELOAD".to_owned(), value("/tmp/x.so"));
-    }),
+    plan(
+        "policy/variable_added",
+        "there is one more variable in the environment",
+        |p| {
+            p.environment.0.insert("EXTRA".to_owned(), value("x"));
+        },
+    ),
+    plan(
+        "policy/preload",
+        "LD_PRELOAD is set in the environment",
+        |p| {
+            p.environment
+                .0
+                .insert("LD_PRELOAD".to_owned(), value("/tmp/x.so"));
+        },
+    ),
     plan(
         "policy/empty_variables",
-        "empty variables are left out",
+        "empty variables are left out of the environment",
         |p| {
             p.environment.0.retain(|_, value| {
                 value
@@ -303,6 +343,14 @@ pub(super) const TABLE: &[Sabotage] = &[
         "the host name is the container's id",
         |p| p.identity.hostname.clone_from(&p.identity.name),
     ),
+    plan(
+        "policy/other_label",
+        "a label tells of another policy",
+        |p| {
+            let label = ("clawbox.policy".to_owned(), "none".to_owned());
+            p.identity.labels.extend([label]);
+        },
+    ),
 ];
 
 fn profile(json: &str) -> Seccomp {
@@ -312,10 +360,10 @@ fn profile(json: &str) -> Seccomp {
     }
 }
 
-fn off() -> Ulimit {
+fn at_most(limit: u64) -> Ulimit {
     Ulimit {
-        soft: u64::MAX,
-        hard: u64::MAX,
+        soft: limit,
+        hard: limit,
     }
 }
 
