@@ -93,6 +93,18 @@ impl DockerEngine {
         }
     }
 
+    /// Creates a container.
+    pub(crate) async fn send(&self, create: encode::Create) -> EngineResult<Vec<EngineWarning>> {
+        let encode::Create { name, body } = create;
+        let options = CreateContainerOptions {
+            name: Some(name),
+            ..CreateContainerOptions::default()
+        };
+        let created = self.client().await?.create_container(Some(options), body);
+        let created = created.await.map_err(self.failed(Call::Create))?;
+        Ok(decode::warnings(created.warnings))
+    }
+
     async fn pull(
         &self,
         image: &ImageRef,
@@ -153,14 +165,7 @@ impl ContainerEngine for DockerEngine {
     }
 
     async fn create(&self, plan: &ContainerPlan) -> EngineResult<Vec<EngineWarning>> {
-        let encode::Create { name, body } = encode::create(plan.spec())?;
-        let options = CreateContainerOptions {
-            name: Some(name),
-            ..CreateContainerOptions::default()
-        };
-        let created = self.client().await?.create_container(Some(options), body);
-        let created = created.await.map_err(self.failed(Call::Create))?;
-        Ok(decode::warnings(created.warnings))
+        self.send(encode::create(plan.spec())?).await
     }
 
     async fn inspect(&self, id: &ContainerId) -> EngineResult<Inspection> {

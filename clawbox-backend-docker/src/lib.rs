@@ -47,6 +47,9 @@ mod engine;
 mod errors;
 #[cfg(test)]
 mod fixture;
+#[cfg(feature = "sabotage")]
+#[doc(hidden)]
+pub mod sabotage;
 
 pub use clawbox_containers::ContainerManager;
 pub use endpoint::EndpointError;

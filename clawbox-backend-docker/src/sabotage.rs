@@ -1,0 +1,239 @@
+//! For the suite's own test and for nothing else: an engine whose containers are weaker than was planned, and which
+//! does not tell.
+
+use crate::{DockerEngine, encode};
+use async_trait::async_trait;
+use clawbox_containers::{
+    ContainerEngine, ContainerPlan,
+    aspects::{Ipc, Network, Seccomp},
+    engine::{
+        EngineError, EngineErrorKind, EngineResult, EngineWarning, ImageFacts, Inspection,
+        ListedContainer, OutputChunks, PullProgress, Removal, Signal,
+    },
+    facts::ObservedFacts,
+    plan::PlanSpec,
+    types::{ContainerId, EngineInfo, ImageRef, PullPolicy},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Docker, with every plan weakened in secret: inspections repeat what was asked for, and warnings are swallowed.
+#[derive(Debug)]
+pub struct WeakenedEngine {
+    docker: DockerEngine,
+    weaken: fn(&mut PlanSpec),
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By name: what was asked for.
+    asked: HashMap<String, PlanSpec>,
+    not_given: Option<String>,
+}
+
+impl WeakenedEngine {
+    /// Weakens each plan in this way.
+    #[must_use]
+    pub fn new(docker: DockerEngine, weaken: fn(&mut PlanSpec)) -> Self {
+        Self {
+            docker,
+            weaken,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Why a weakened container was not made or did not start, where there was one.
+    #[must_use]
+    pub fn not_given(&self) -> Option<String> {
+        self.known().not_given.clone()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn noted<T>(&self, answer: EngineResult<T>) -> EngineResult<T> {
+        if let Err(error) = &answer {
+            self.known().not_given = Some(error.to_string());
+        }
+        answer
+    }
+
+    fn encode(&self, asked: &PlanSpec) -> EngineResult<encode::Create> {
+        let mut spec = asked.clone();
+        (self.weaken)(&mut spec);
+        // Alone it is without a capability, and what is the kernel's is read-only. With more it could change the host.
+        let root_alone = PlanSpec {
+            user: spec.user.clone(),
+            ..asked.clone()
+        };
+        let uid = spec.user.split(':').next();
+        let uid = uid.and_then(|uid| uid.parse::<u32>().ok());
+        if !matches!(uid, Some(1..)) && spec != root_alone {
+            return Err(EngineError::new(
+                EngineErrorKind::Unsupported,
+                "root with anything else weakened could harm the host",
+            ));
+        }
+        weaker(spec)
+    }
+}
+
+/// The encoder refuses what no policy plans. It gets the nearest that it takes, and Docker's own words come into the
+/// body afterwards.
+fn weaker(mut spec: PlanSpec) -> EngineResult<encode::Create> {
+    let network = mem::replace(&mut spec.network, Network::None);
+    let ipc = mem::replace(&mut spec.ipc, Ipc::None);
+    if let Seccomp::Other(word) = spec.seccomp {
+        spec.seccomp = Seccomp::Profile {
+            name: word.clone(),
+            json: word,
+        };
+    }
+    // No limit at all is 0 to Docker.
+    if spec.memory == u64::MAX {
+        (spec.memory, spec.memory_and_swap) = (0, 0);
+    }
+    if spec.pids == u64::MAX {
+        spec.pids = 0;
+    }
+    for limit in spec.ulimits.0.values_mut() {
+        limit.soft = limit.soft.min(i64::MAX as u64);
+        limit.hard = limit.hard.min(i64::MAX as u64);
+    }
+    // What is left out Docker adds.
+    for options in spec.tmpfs.0.values_mut() {
+        for (flag, opposite) in [("noexec", "exec"), ("nosuid", "suid"), ("nodev", "dev")] {
+            if !options.flags.contains(flag) {
+                options.flags.insert(opposite.to_owned());
+            }
+        }
+    }
+    let own_name = spec.namespaces.private_uts;
+    let mut create = encode::create(&spec)?;
+    if !own_name {
+        create.body.hostname = None;
+    }
+    if let Some(host) = &mut create.body.host_config {
+        if let Network::Other(word) = network {
+            host.network_mode = Some(word);
+        }
+        if let Ipc::Other(word) = ipc {
+            host.ipc_mode = Some(word);
+        }
+    }
+    Ok(create)
+}
+
+#[async_trait]
+impl ContainerEngine for WeakenedEngine {
+    fn endpoint(&self) -> String {
+        self.docker.endpoint()
+    }
+
+    async fn probe(&self) -> EngineResult<EngineInfo> {
+        self.docker.probe().await
+    }
+
+    async fn ensure_image(
+        &self,
+        image: &ImageRef,
+        pull: PullPolicy,
+        progress: &(dyn Fn(PullProgress) + Send + Sync),
+    ) -> EngineResult<ImageFacts> {
+        self.docker.ensure_image(image, pull, progress).await
+    }
+
+    async fn create(&self, plan: &ContainerPlan) -> EngineResult<Vec<EngineWarning>> {
+        let asked = plan.spec();
+        let create = self.noted(self.encode(asked))?;
+        self.noted(self.docker.send(create).await)?;
+        let name = asked.identity.name.clone();
+        self.known().asked.insert(name, asked.clone());
+        Ok(Vec::new())
+    }
+
+    async fn inspect(&self, id: &ContainerId) -> EngineResult<Inspection> {
+        let mut inspection = self.docker.inspect(id).await?;
+        if let Some(asked) = self.known().asked.get(&id.to_string()) {
+            inspection.facts = ObservedFacts::as_planned(asked);
+        }
+        Ok(inspection)
+    }
+
+    async fn attach(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
+        self.docker.attach(id).await
+    }
+
+    async fn start(&self, id: &ContainerId) -> EngineResult<()> {
+        self.noted(self.docker.start(id).await)
+    }
+
+    async fn wait(&self, id: &ContainerId) -> EngineResult<i32> {
+        self.docker.wait(id).await
+    }
+
+    async fn kill(&self, id: &ContainerId, signal: Signal) -> EngineResult<()> {
+        self.docker.kill(id, signal).await
+    }
+
+    async fn remove(&self, id: &ContainerId) -> EngineResult<Removal> {
+        self.docker.remove(id).await
+    }
+
+    async fn list(&self, labels: &BTreeMap<String, String>) -> EngineResult<Vec<ListedContainer>> {
+        self.docker.list(labels).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn encoded(weaken: fn(&mut PlanSpec)) -> EngineResult<encode::Create> {
+        let docker = DockerEngine::connect(Some("unix:///run/nobody.sock")).unwrap();
+        WeakenedEngine::new(docker, weaken).encode(fixture::plan().spec())
+    }
+
+    #[test]
+    fn unweakened_it_is_the_production_body() {
+        let production = encode::create(fixture::plan().spec()).unwrap();
+        assert_eq!(encoded(|_| {}).unwrap(), production);
+    }
+
+    #[test]
+    fn what_production_refuses_is_sent_in_dockers_words() {
+        let create = encoded(|plan| {
+            plan.network = Network::Other("host".to_owned());
+            plan.ipc = Ipc::Other("private".to_owned());
+            plan.seccomp = Seccomp::Other("unconfined".to_owned());
+        });
+        let host = create.unwrap().body.host_config.unwrap();
+        assert_eq!(host.network_mode.as_deref(), Some("host"));
+        assert_eq!(host.ipc_mode.as_deref(), Some("private"));
+        let options = host.security_opt.unwrap();
+        assert!(options.contains(&"seccomp=unconfined".to_owned()));
+    }
+
+    #[test]
+    fn root_is_made_alone_or_not_at_all() {
+        assert!(encoded(|plan| plan.user = "0:0".to_owned()).is_ok());
+        let weaken: [fn(&mut PlanSpec); 3] = [
+            |plan| (plan.user, plan.devices.privileged) = ("0:0".to_owned(), true),
+            |plan| (plan.user, plan.read_only_root) = ("root".to_owned(), false),
+            |plan| {
+                plan.user.clear();
+                plan.kernel_paths.read_only.clear();
+            },
+        ];
+        for weaken in weaken {
+            let error = encoded(weaken).unwrap_err();
+            assert_eq!(error.kind(), EngineErrorKind::Unsupported, "{error}");
+        }
+    }
+}

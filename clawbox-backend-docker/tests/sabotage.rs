@@ -1,0 +1,94 @@
+//! The suite's own test on a real Docker: every weakening of a container is caught by a case that looks from inside,
+//! and every such case catches one. `CLAWBOX_TEST_DOCKER_HOST` names the Docker; without it the test is listed as
+//! *not run*, which is a failure where `CLAWBOX_REQUIRE` names `docker`.
+//!
+//! `CLAWBOX_SABOTAGE=told` prints what caught what, and `CLAWBOX_SABOTAGE=all` tries every case under every weakening
+//! before it does.
+
+use clawbox_backend_docker::{DockerEngine, sabotage::WeakenedEngine};
+use clawbox_conformance::{
+    Case, Outcome, cases,
+    sabotage::{Bench, Sabotage, Tried, TwoWay, canaries, kernel_cases, sabotages},
+};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::{env, process::ExitCode, sync::Arc};
+use tokio::runtime::Runtime;
+
+const HOST: &str = "CLAWBOX_TEST_DOCKER_HOST";
+const REQUIRE: &str = "CLAWBOX_REQUIRE";
+
+/// How many cases run at once: most of them wait for Docker.
+const JOBS: usize = 6;
+
+/// What no sabotage here can show, and why. The list may only shrink.
+const UNPROVEN: &str = include_str!("unproven.txt");
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let host = env::var(HOST).ok();
+    let required = env::var(REQUIRE).is_ok_and(|names| names.split(',').any(|it| it == "docker"));
+    let missing = host.is_none() && required && !arguments.list;
+    let trial = Trial::ignorable_test(
+        "every_weakening_is_caught_and_every_kernel_case_catches_one",
+        move || match host {
+            None => Ok(Completion::ignored_with(format!(
+                "not run: {HOST} is not set"
+            ))),
+            Some(host) => both_ways(&host).map(|()| Completion::Completed),
+        },
+    );
+    let conclusion = libtest_mimic::run(&arguments, vec![trial]);
+    if missing {
+        eprintln!("error: docker is required by {REQUIRE} and was not run: {HOST} is not set");
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
+
+fn both_ways(host: &str) -> Result<(), Failed> {
+    let runtime = Runtime::new()?;
+    let bench = Bench::new(host)?;
+    let attempt = |sabotage: Option<&'static Sabotage>, case: &'static Case| {
+        runtime.block_on(attempt(host, &bench, sabotage, case))
+    };
+    let weakenings = sabotages().filter(|sabotage| sabotage.weakening().is_some());
+    let told = env::var("CLAWBOX_SABOTAGE").unwrap_or_default();
+    // These run commands as well, and mostly look at something else.
+    let witnesses = cases().filter(|case| ["image", "tokens"].contains(&case.area()));
+    let two_way = TwoWay::new(kernel_cases(), weakenings, JOBS)
+        .helped_by(witnesses)
+        .all(told == "all");
+
+    let wrong = two_way.controls(canaries(), |case| attempt(None, case));
+    if !wrong.is_empty() {
+        return Err(format!("without sabotage: {wrong:#?}").into());
+    }
+    let verdicts = two_way.judge(|sabotage, case| attempt(Some(sabotage), case));
+    if !told.is_empty() {
+        for (sabotage, case, why) in verdicts.catches() {
+            println!("{sabotage:30} {case:35} {why}");
+        }
+    }
+    Ok(verdicts.hold(UNPROVEN)?)
+}
+
+/// Runs a case on an engine of its own.
+async fn attempt(
+    host: &str,
+    bench: &Bench,
+    sabotage: Option<&'static Sabotage>,
+    case: &'static Case,
+) -> Tried {
+    let docker = match DockerEngine::connect(Some(host)) {
+        Ok(docker) => docker,
+        Err(error) => return Tried::NotGiven(error.to_string()),
+    };
+    let weaken = sabotage.and_then(Sabotage::weakening).unwrap_or(|_| {});
+    let engine = Arc::new(WeakenedEngine::new(docker, weaken));
+    let report = bench.run(Arc::clone(&engine) as _, sabotage, case).await;
+    match (report.outcome, engine.not_given()) {
+        (Outcome::Failed { message }, None) => Tried::Failed(message),
+        (Outcome::Failed { .. }, Some(why)) => Tried::NotGiven(why),
+        _ => Tried::Held,
+    }
+}
