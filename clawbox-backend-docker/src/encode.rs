@@ -168,7 +168,7 @@ pub(crate) fn create(spec: &PlanSpec) -> EngineResult<Create> {
         auto_remove: Some(*auto_remove),
         init: Some(match init {
             Init::Engine => true,
-            Init::None => false,
+            Init::Clawbox | Init::None => false,
         }),
         log_config: Some(log_config(*max_file_bytes, *max_files)),
         ..HostConfig::default()

@@ -21,6 +21,7 @@ use clawbox_containers::{
         EngineError, EngineErrorKind, EngineResult, EngineWarning, ImageFacts, Inspection,
         ListedContainer, OutputChunk, OutputChunks, PullProgress, Removal, Signal,
     },
+    init::Carrier,
     types::{ContainerId, EngineInfo, ImageRef, OutputStream, PullPolicy},
 };
 use futures_util::{StreamExt, TryStreamExt};
@@ -132,6 +133,11 @@ impl DockerEngine {
 impl ContainerEngine for DockerEngine {
     fn endpoint(&self) -> String {
         self.endpoint.to_string()
+    }
+
+    /// The endpoint is a socket of this host's, so the daemon shares its files and its kernel.
+    fn carrier(&self) -> Carrier {
+        Carrier::Socket
     }
 
     async fn probe(&self) -> EngineResult<EngineInfo> {

@@ -6,17 +6,24 @@ use clawbox_containers::{
     policy::{Placement, SecurityPolicy},
     types::{Capabilities, ContainerIdentity, ContainerSpawnRequest, ProxyToken},
 };
-use std::sync::LazyLock;
+use std::{path::PathBuf, sync::LazyLock};
 
 const ID: &str = "clawbox-9f2c1f0e-6d5b-4c3a-8b7e-0a1b2c3d4e5f";
 
 /// A plan with something in every field: a variable and a volume of the image's, a bind, an argument.
 pub(crate) fn plan() -> &'static ContainerPlan {
-    static PLAN: LazyLock<ContainerPlan> = LazyLock::new(compile);
+    static PLAN: LazyLock<ContainerPlan> = LazyLock::new(|| compile(None));
     &PLAN
 }
 
-fn compile() -> ContainerPlan {
+/// The same with process 1 of our own: the command and its variables are for process 1 alone.
+pub(crate) fn plan_with_our_init() -> &'static ContainerPlan {
+    static PLAN: LazyLock<ContainerPlan> =
+        LazyLock::new(|| compile(Some(format!("/srv/clawbox/owner/{ID}").into())));
+    &PLAN
+}
+
+fn compile(init_dir: Option<PathBuf>) -> ContainerPlan {
     let request = ContainerSpawnRequest::new("golden", Capabilities::default())
         .with_image("ghcr.io/n0xmare/golden:1")
         .with_command(["/bin/sh", "-c", "echo hello"])
@@ -44,6 +51,7 @@ fn compile() -> ContainerPlan {
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
         proxy_dir: Some("/srv/clawbox-golden".into()),
+        init_dir,
     };
     let policy = SecurityPolicy::new(&ContainerSecurityConfig::new()).unwrap();
     policy

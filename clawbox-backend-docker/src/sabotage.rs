@@ -11,8 +11,10 @@ use clawbox_containers::{
         ListedContainer, OutputChunks, PullProgress, Removal, Signal,
     },
     facts::ObservedFacts,
+    init::Carrier,
     plan::PlanSpec,
-    types::{ContainerId, EngineInfo, ImageRef, PullPolicy},
+    types::{ContainerId, EngineInfo, ImageRef, PolicyItem, PullPolicy},
+    verify::verify,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -32,6 +34,7 @@ pub struct WeakenedEngine {
 struct Known {
     /// By name: what was asked for.
     asked: HashMap<String, PlanSpec>,
+    weakened: Vec<PolicyItem>,
     not_given: Option<String>,
 }
 
@@ -50,6 +53,12 @@ impl WeakenedEngine {
     #[must_use]
     pub fn not_given(&self) -> Option<String> {
         self.known().not_given.clone()
+    }
+
+    /// The items in which the last container that was made is not as it was asked for.
+    #[must_use]
+    pub fn weakened(&self) -> Vec<PolicyItem> {
+        self.known().weakened.clone()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -79,6 +88,8 @@ impl WeakenedEngine {
                 "root with anything else weakened could harm the host",
             ));
         }
+        let report = verify(asked, &ObservedFacts::as_planned(&spec), &[]);
+        self.known().weakened = report.not_enforced().map(|report| report.item).collect();
         weaker(spec)
     }
 }
@@ -133,6 +144,10 @@ fn weaker(mut spec: PlanSpec) -> EngineResult<encode::Create> {
 impl ContainerEngine for WeakenedEngine {
     fn endpoint(&self) -> String {
         self.docker.endpoint()
+    }
+
+    fn carrier(&self) -> Carrier {
+        self.docker.carrier()
     }
 
     async fn probe(&self) -> EngineResult<EngineInfo> {

@@ -3,15 +3,15 @@
 //! *not run*, which is a failure where `CLAWBOX_REQUIRE` names `docker`.
 //!
 //! `CLAWBOX_SABOTAGE=told` prints what caught what, and `CLAWBOX_SABOTAGE=all` tries every case under every weakening
-//! before it does.
+//! before it does; `CLAWBOX_SABOTAGE=write` writes the table anew.
 
 use clawbox_backend_docker::{DockerEngine, sabotage::WeakenedEngine};
 use clawbox_conformance::{
-    Case, Outcome, cases,
-    sabotage::{Bench, Sabotage, Tried, TwoWay, canaries, kernel_cases, sabotages},
+    Case, Declarations, Outcome, cases,
+    sabotage::{Bench, Proofs, Sabotage, Tried, TwoWay, canaries, kernel_cases, sabotages},
 };
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use std::{env, process::ExitCode, sync::Arc};
+use std::{env, fs, process::ExitCode, sync::Arc};
 use tokio::runtime::Runtime;
 
 const HOST: &str = "CLAWBOX_TEST_DOCKER_HOST";
@@ -19,6 +19,10 @@ const REQUIRE: &str = "CLAWBOX_REQUIRE";
 
 /// How many cases run at once: most of them wait for Docker.
 const JOBS: usize = 6;
+
+/// What is known to catch what.
+const TABLE: &str = include_str!("proofs.txt");
+const TABLE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proofs.txt");
 
 /// What no sabotage here can show, and why. The list may only shrink.
 const UNPROVEN: &str = include_str!("unproven.txt");
@@ -47,29 +51,36 @@ fn main() -> ExitCode {
 
 fn both_ways(host: &str) -> Result<(), Failed> {
     let runtime = Runtime::new()?;
-    let bench = Bench::new(host)?;
+    let bench = Bench::new(host, Declarations::default())?;
     let attempt = |sabotage: Option<&'static Sabotage>, case: &'static Case| {
         runtime.block_on(attempt(host, &bench, sabotage, case))
     };
     let weakenings = sabotages().filter(|sabotage| sabotage.weakening().is_some());
-    let told = env::var("CLAWBOX_SABOTAGE").unwrap_or_default();
+    let wanted = env::var("CLAWBOX_SABOTAGE").unwrap_or_default();
+    let wanted = |word| wanted.split(',').any(|it| it == word);
     // These run commands as well, and mostly look at something else.
     let witnesses = cases().filter(|case| ["image", "tokens"].contains(&case.area()));
     let two_way = TwoWay::new(kernel_cases(), weakenings, JOBS)
         .helped_by(witnesses)
-        .all(told == "all");
+        .all(wanted("all"));
 
     let wrong = two_way.controls(canaries(), |case| attempt(None, case));
     if !wrong.is_empty() {
         return Err(format!("without sabotage: {wrong:#?}").into());
     }
-    let verdicts = two_way.judge(|sabotage, case| attempt(Some(sabotage), case));
-    if !told.is_empty() {
+    let mut proofs = Proofs::parse(TABLE, UNPROVEN);
+    let verdicts = two_way.judge(&proofs, |sabotage, case| attempt(Some(sabotage), case));
+    if wanted("told") || wanted("all") {
         for (sabotage, case, why) in verdicts.catches() {
             println!("{sabotage:30} {case:35} {why}");
         }
     }
-    Ok(verdicts.hold(UNPROVEN)?)
+    if wanted("write") {
+        let table = verdicts.table();
+        fs::write(TABLE_FILE, &table)?;
+        proofs = Proofs::parse(&table, UNPROVEN);
+    }
+    Ok(proofs.hold(&verdicts)?)
 }
 
 /// Runs a case on an engine of its own.

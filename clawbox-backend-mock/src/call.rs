@@ -4,28 +4,53 @@ use clawbox_containers::{engine::Signal, plan::PlanSpec};
 use clawbox_types::{ContainerId, ImageRef, PullPolicy};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-/// One call to the engine, with its arguments. It prints as one line, such as `kill SIGTERM (clawbox-…)`.
+/// One call to the engine, or to `clawbox-init` in one of its containers, with its arguments. It prints as one line, such as `kill SIGTERM (clawbox-…)`.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
     missing_docs,
-    reason = "each is a method of `ContainerEngine`, with its arguments"
+    reason = "each is a method of `ContainerEngine`, with its arguments, but for one"
 )]
 pub enum Call {
     Probe,
-    EnsureImage { image: ImageRef, pull: PullPolicy },
-    Create { plan: Arc<PlanSpec> },
-    Inspect { id: ContainerId },
-    Attach { id: ContainerId },
-    Start { id: ContainerId },
-    Wait { id: ContainerId },
-    Kill { id: ContainerId, signal: Signal },
-    Remove { id: ContainerId },
-    List { labels: BTreeMap<String, String> },
+    EnsureImage {
+        image: ImageRef,
+        pull: PullPolicy,
+    },
+    Create {
+        plan: Arc<PlanSpec>,
+    },
+    Inspect {
+        id: ContainerId,
+    },
+    Attach {
+        id: ContainerId,
+    },
+    Start {
+        id: ContainerId,
+    },
+    /// Not the engine's: `clawbox-init` in the container was told to run a command.
+    Run {
+        name: String,
+        argv: Vec<String>,
+    },
+    Wait {
+        id: ContainerId,
+    },
+    Kill {
+        id: ContainerId,
+        signal: Signal,
+    },
+    Remove {
+        id: ContainerId,
+    },
+    List {
+        labels: BTreeMap<String, String>,
+    },
 }
 
 /// Which call it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is a method of `ContainerEngine`")]
+#[expect(missing_docs, reason = "each is one of the calls")]
 pub enum Op {
     Probe,
     EnsureImage,
@@ -33,6 +58,7 @@ pub enum Op {
     Inspect,
     Attach,
     Start,
+    Run,
     Wait,
     Kill,
     Remove,
@@ -50,6 +76,7 @@ impl Call {
             Self::Inspect { .. } => Op::Inspect,
             Self::Attach { .. } => Op::Attach,
             Self::Start { .. } => Op::Start,
+            Self::Run { .. } => Op::Run,
             Self::Wait { .. } => Op::Wait,
             Self::Kill { .. } => Op::Kill,
             Self::Remove { .. } => Op::Remove,
@@ -62,6 +89,7 @@ impl Call {
     pub fn container(&self) -> Option<String> {
         match self {
             Self::Probe | Self::EnsureImage { .. } | Self::List { .. } => None,
+            Self::Run { name, .. } => Some(name.clone()),
             Self::Create { plan } => Some(plan.identity.name.clone()),
             Self::Inspect { id }
             | Self::Attach { id }
@@ -78,11 +106,15 @@ impl Call {
         self.container().is_some_and(|name| name == id.to_string())
     }
 
-    /// The call and its arguments, but for the container: `kill SIGTERM`.
+    /// The call and its arguments, but for the container: `kill SIGTERM`. Of a command, the program.
     #[must_use]
     pub fn summary(&self) -> String {
         match self {
             Self::EnsureImage { image, .. } => format!("{} {image}", self.op()),
+            Self::Run { argv, .. } => {
+                let program = argv.first().map_or("", String::as_str);
+                format!("{} {program}", self.op())
+            }
             Self::Kill { signal, .. } => format!("{} {}", self.op(), signal.name()),
             _ => self.op().to_string(),
         }
@@ -108,6 +140,7 @@ impl fmt::Display for Op {
             Self::Inspect => "inspect",
             Self::Attach => "attach",
             Self::Start => "start",
+            Self::Run => "run",
             Self::Wait => "wait",
             Self::Kill => "kill",
             Self::Remove => "remove",

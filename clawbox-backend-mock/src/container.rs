@@ -1,26 +1,27 @@
-//! A container: its plan, its state, the readers of its output and the program in it.
+//! A container: its plan, its state, the readers of its output and what runs in it.
 
 use crate::{
     image::MockImage,
-    process::Process,
+    kernel::{self, Held},
     program::{Exit, Program},
+    run::{Command, KILLED, Run, SIGTERM},
+    streams::Streams,
 };
 use bytes::Bytes;
 use clawbox_containers::{
     Clock,
-    aspects::Init,
     engine::{
         EngineError, EngineErrorKind, EnginePhase, EngineResult, EngineState, OutputChunk,
         OutputChunks, Signal,
     },
+    init::InitLink,
     plan::PlanSpec,
 };
 use clawbox_types::OutputStream;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use std::{
-    panic::AssertUnwindSafe,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 use tokio::{
     sync::{Notify, mpsc},
@@ -32,11 +33,8 @@ const CHUNK: usize = 16 * 1024;
 /// How many pieces may be on their way before a program that prints has to wait.
 const CHUNKS: usize = 4;
 
-const SIGABRT: i32 = 6;
-const SIGKILL: i32 = 9;
-const SIGTERM: i32 = 15;
-/// Child, continue, urgent data, window size: ignored where nothing else is said.
-const IGNORED: [i32; 4] = [17, 18, 23, 28];
+/// What `clawbox-init` exits with where it ran no command, and that is none of the command's doing.
+pub(crate) const REFUSED: Exit = Exit::Code(125);
 
 /// One container at the engine.
 pub(crate) struct Container {
@@ -48,6 +46,7 @@ pub(crate) struct Container {
     /// What whoever inspects it is told.
     pub(crate) told: Arc<PlanSpec>,
     clock: Clock,
+    held: Mutex<Held>,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -55,12 +54,15 @@ pub(crate) struct Container {
 #[derive(Default)]
 struct State {
     phase: Phase,
-    oom_killed: bool,
     started_at: Option<time::OffsetDateTime>,
     finished_at: Option<time::OffsetDateTime>,
     readers: Vec<mpsc::Sender<OutputChunk>>,
-    program: Option<AbortHandle>,
-    on_term: OnTerm,
+    /// The commands, the container's own first. They hold the container, not the other way round.
+    runs: Vec<Weak<Run>>,
+    /// `clawbox-init`, where that is process 1.
+    init: Option<AbortHandle>,
+    /// The manager's end of the link to that.
+    link: Option<InitLink>,
     removed: bool,
 }
 
@@ -72,16 +74,6 @@ enum Phase {
     Exited(i32),
 }
 
-/// What `SIGTERM` does to the program.
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum OnTerm {
-    #[default]
-    Ends,
-    Ignored,
-    Awaited,
-    Came,
-}
-
 impl Container {
     pub(crate) fn new(
         number: u64,
@@ -90,12 +82,14 @@ impl Container {
         told: Arc<PlanSpec>,
         clock: Clock,
     ) -> Self {
+        let held = Held::new(Arc::clone(&spec), Arc::clone(&image.files));
         Self {
             number,
             image,
             spec,
             told,
             clock,
+            held: Mutex::new(held),
             state: Mutex::default(),
             changed: Notify::new(),
         }
@@ -111,6 +105,7 @@ impl Container {
 
     pub(crate) fn state(&self) -> EngineState {
         let phase = self.phase();
+        let oom_killed = self.held().oom_kills > 0;
         let state = self.lock();
         EngineState {
             phase,
@@ -118,7 +113,7 @@ impl Container {
                 Phase::Exited(code) => Some(code),
                 _ => None,
             },
-            oom_killed: state.oom_killed,
+            oom_killed,
             started_at: state.started_at,
             finished_at: state.finished_at,
         }
@@ -138,7 +133,39 @@ impl Container {
             .boxed()
     }
 
+    /// Starts the command that the plan names.
     pub(crate) fn start(self: &Arc<Self>, program: Arc<dyn Program>) -> EngineResult<()> {
+        self.begin()?;
+        let environment = self.spec.environment.0.iter();
+        let command = Command {
+            argv: self.spec.command.argv.clone(),
+            working_dir: self.spec.command.working_dir.clone(),
+            environment: environment
+                .filter_map(|(key, value)| Some((key.clone(), value.as_ref()?.as_str().to_owned())))
+                .collect(),
+        };
+        if let Err(errno) = self.held().fork() {
+            let words = format!("the first process: {errno}");
+            return Err(EngineError::new(EngineErrorKind::Refused, words));
+        }
+        self.run(command, Streams::Container, program);
+        Ok(())
+    }
+
+    /// Starts `clawbox-init`, which `spawn` does, and keeps the manager's end of the link to it.
+    pub(crate) fn start_init(
+        &self,
+        link: InitLink,
+        spawn: impl FnOnce() -> AbortHandle,
+    ) -> EngineResult<()> {
+        self.begin()?;
+        let mut state = self.lock();
+        state.link = Some(link);
+        state.init = Some(spawn());
+        Ok(())
+    }
+
+    fn begin(&self) -> EngineResult<()> {
         let mut state = self.lock();
         if state.phase != Phase::Created {
             return Err(EngineError::new(
@@ -148,15 +175,37 @@ impl Container {
         }
         state.phase = Phase::Running;
         state.started_at = Some(self.clock.now());
-        let this = Arc::clone(self);
-        let task = tokio::spawn(async move {
-            let process = Process::new(Arc::clone(&this));
-            let run = async move { program.run(process).await };
-            let exit = AssertUnwindSafe(run).catch_unwind().await;
-            this.end(exit.unwrap_or(Exit::Signal(SIGABRT)));
-        });
-        state.program = Some(task.abort_handle());
         Ok(())
+    }
+
+    /// The manager's end of the link to `clawbox-init`, once.
+    pub(crate) fn take_link(&self) -> Option<InitLink> {
+        self.lock().link.take()
+    }
+
+    /// Runs a command, whose process is counted already.
+    pub(crate) fn run(
+        self: &Arc<Self>,
+        command: Command,
+        streams: Streams,
+        program: Arc<dyn Program>,
+    ) -> Arc<Run> {
+        let run = Run::start(Arc::clone(self), command, streams, program);
+        let mut state = self.lock();
+        // The first stays the first.
+        let gone = |(place, run): (usize, &Weak<Run>)| place > 0 && run.strong_count() == 0;
+        match state.runs.iter().enumerate().position(gone) {
+            Some(place) => state.runs[place] = Arc::downgrade(&run),
+            None => state.runs.push(Arc::downgrade(&run)),
+        }
+        run
+    }
+
+    /// A command has ended. Without `clawbox-init` that is the container's end.
+    pub(crate) fn ended(&self, exit: Exit) {
+        if !kernel::starts_clawbox_init(&self.spec) {
+            self.end(exit);
+        }
     }
 
     /// Waits for the end. `None`: it was removed, so that there is nothing to ask any more.
@@ -174,59 +223,31 @@ impl Container {
         if self.lock().phase != Phase::Running {
             return false;
         }
-        match signal {
-            Signal::Kill => self.end(Exit::Signal(SIGKILL)),
-            Signal::Term => self.terminate(),
+        match (signal, self.main()) {
+            (Signal::Kill, _) => self.end(KILLED),
+            (Signal::Term, Some(main)) => main.signal(SIGTERM),
+            // Before the command has come, `clawbox-init` ends of it.
+            (Signal::Term, None) => self.end(REFUSED),
         }
         true
     }
 
-    fn terminate(&self) {
-        let mut state = self.lock();
-        match state.on_term {
-            OnTerm::Awaited => state.on_term = OnTerm::Came,
-            OnTerm::Ignored | OnTerm::Came => {}
-            OnTerm::Ends => {
-                drop(state);
-                self.die_of(SIGTERM);
+    /// The container's own command, once that runs.
+    fn main(&self) -> Option<Arc<Run>> {
+        self.lock().runs.first()?.upgrade()
+    }
+
+    /// The kernel takes the container's own command, or else process 1, for lack of memory.
+    pub(crate) fn oom_kill(&self) {
+        match self.main() {
+            Some(main) => main.oom_kill(),
+            None => {
+                if self.lock().phase == Phase::Running {
+                    self.held().oom_kills += 1;
+                }
+                self.end(KILLED);
             }
         }
-        self.changed.notify_waiters();
-    }
-
-    /// A signal with its default effect on the command. The kernel spares process 1 of a container, which
-    /// the command is where the engine's init is not.
-    pub(crate) fn die_of(&self, signal: i32) -> bool {
-        let dies = self.spec.init == Init::Engine && !IGNORED.contains(&signal);
-        if dies {
-            self.end(Exit::Signal(signal));
-        }
-        dies
-    }
-
-    pub(crate) fn oom_kill(&self) {
-        let mut state = self.lock();
-        if state.phase == Phase::Running {
-            state.oom_killed = true;
-        }
-        drop(state);
-        self.end(Exit::Signal(SIGKILL));
-    }
-
-    pub(crate) fn ignore_term(&self) {
-        self.lock().on_term = OnTerm::Ignored;
-    }
-
-    pub(crate) fn await_term(&self) {
-        let mut state = self.lock();
-        if state.on_term != OnTerm::Came {
-            state.on_term = OnTerm::Awaited;
-        }
-    }
-
-    pub(crate) async fn term_came(&self) {
-        self.until(|state| (state.on_term == OnTerm::Came).then_some(()))
-            .await;
     }
 
     /// Hands output to whoever is attached, waiting for slow readers and for nobody else.
@@ -242,7 +263,7 @@ impl Container {
         }
     }
 
-    /// Sets the end, once: the program stops, the output ends, those who wait are told.
+    /// Sets the end, once: all that runs is killed, the output ends, those who wait are told.
     pub(crate) fn end(&self, exit: Exit) {
         let mut state = self.lock();
         if state.phase != Phase::Running {
@@ -250,8 +271,9 @@ impl Container {
         }
         state.phase = Phase::Exited(exit.code());
         state.finished_at = Some(self.clock.now());
-        state.stop();
+        let runs = state.stop();
         drop(state);
+        kill(&runs);
         self.changed.notify_waiters();
     }
 
@@ -259,9 +281,15 @@ impl Container {
     pub(crate) fn remove(&self) {
         let mut state = self.lock();
         state.removed = true;
-        state.stop();
+        let runs = state.stop();
         drop(state);
+        kill(&runs);
         self.changed.notify_waiters();
+    }
+
+    pub(crate) fn held(&self) -> MutexGuard<'_, Held> {
+        // Plain values, whole after any panic.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn until<T>(&self, ready: impl Fn(&State) -> Option<T>) -> T {
@@ -283,10 +311,19 @@ impl Container {
 }
 
 impl State {
-    fn stop(&mut self) {
+    /// Ends what hangs on a running container, but for its commands, which are to be killed without this lock.
+    fn stop(&mut self) -> Vec<Weak<Run>> {
         self.readers = Vec::new();
-        if let Some(program) = self.program.take() {
-            program.abort();
+        self.link = None;
+        if let Some(init) = self.init.take() {
+            init.abort();
         }
+        std::mem::take(&mut self.runs)
+    }
+}
+
+fn kill(runs: &[Weak<Run>]) {
+    for run in runs.iter().filter_map(Weak::upgrade) {
+        run.end(KILLED);
     }
 }

@@ -10,9 +10,11 @@ use crate::{
     image::MockImage,
     journal::Journal,
     limit::Limit,
+    seccomp::Filter,
 };
 use clawbox_containers::{
     Clock,
+    aspects::Seccomp,
     engine::{EngineError, EngineErrorKind, EngineResult},
 };
 use clawbox_types::ContainerId;
@@ -21,6 +23,7 @@ use state::State;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -137,18 +140,23 @@ impl MockEngine {
         container.inspect(|container| container.oom_kill()).is_ok()
     }
 
-    /// Enters a call in the journal and lets go wrong what is to go wrong before it is done.
-    async fn begin(&self, call: Call) -> EngineResult<Rest> {
+    /// Enters a call in the journal. Gives what goes wrong at it, in order, each after its delay.
+    pub(crate) fn enter(&self, call: &Call) -> Vec<(Duration, Effect)> {
         let (struck, watchers) = {
             let mut state = self.lock();
             state.journal.push(self.0.made.elapsed(), call.clone());
-            (state.faults.strike(&call), state.watchers.clone())
+            (state.faults.strike(call), state.watchers.clone())
         };
         for watcher in watchers {
-            watcher(&call);
+            watcher(call);
         }
+        struck
+    }
+
+    /// Enters a call in the journal and lets go wrong what is to go wrong before it is done.
+    async fn begin(&self, call: Call) -> EngineResult<Rest> {
         let mut rest = Vec::new();
-        for (delay, effect) in struck {
+        for (delay, effect) in self.enter(&call) {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
@@ -156,22 +164,47 @@ impl MockEngine {
                 Effect::Slow => {}
                 Effect::Refuse(kind, words) => return Err(EngineError::new(kind, words)),
                 Effect::Hang => pending::<()>().await,
-                Effect::Vanish => {
+                Effect::Vanish | Effect::Oom => {
                     if let Some(name) = call.container() {
-                        let container = self.lock().containers.remove(&name);
-                        container.inspect(|container| container.remove());
+                        self.befall(&name, &effect);
                     }
-                }
-                Effect::Oom => {
-                    let container = call
-                        .container()
-                        .and_then(|name| self.lock().containers.get(&name).cloned());
-                    container.inspect(|container| container.oom_kill());
                 }
                 later => rest.push(later),
             }
         }
         Ok(Rest(rest))
+    }
+
+    /// The system call filter that a plan asks for. The last one is remembered, as most plans have the same.
+    pub(crate) fn filter(&self, seccomp: &Seccomp) -> Result<Filter, serde_json::Error> {
+        if let Some((last, filter)) = &self.lock().filter
+            && last == seccomp
+        {
+            return Ok(filter.clone());
+        }
+        let filter = Filter::parse(seccomp)?;
+        self.lock().filter = Some((seccomp.clone(), filter.clone()));
+        Ok(filter)
+    }
+
+    /// Lets something happen to a container that runs, after a while.
+    pub(crate) fn strike_later(&self, container: &Container, delay: Duration, effect: Effect) {
+        let (engine, name) = (self.clone(), container.spec.identity.name.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            engine.befall(&name, &effect);
+        });
+    }
+
+    /// Somebody else's doing, or the kernel's.
+    fn befall(&self, name: &str, effect: &Effect) {
+        if matches!(effect, Effect::Vanish) {
+            let container = self.lock().containers.remove(name);
+            container.inspect(|container| container.remove());
+        } else {
+            let container = self.lock().containers.get(name).cloned();
+            container.inspect(|container| container.oom_kill());
+        }
     }
 
     fn find(&self, id: &ContainerId) -> EngineResult<Arc<Container>> {

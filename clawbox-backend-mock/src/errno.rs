@@ -28,9 +28,9 @@ macro_rules! errnos {
 
 // The generic numbers of include/uapi/asm-generic/errno*.h, the same on x86 and ARM.
 errnos! {
-    EPERM = 1 ENOENT = 2 EIO = 5 ENOEXEC = 8 EBADF = 9 EAGAIN = 11 ENOMEM = 12 EACCES = 13 EFAULT = 14
+    EPERM = 1 ENOENT = 2 ESRCH = 3 EIO = 5 ENOEXEC = 8 EBADF = 9 EAGAIN = 11 ENOMEM = 12 EACCES = 13 EFAULT = 14
     EEXIST = 17 ENODEV = 19 ENOTDIR = 20 EISDIR = 21 EINVAL = 22 EMFILE = 24 EFBIG = 27 ENOSPC = 28
-    EROFS = 30 ENAMETOOLONG = 36 ENOSYS = 38 EPROTONOSUPPORT = 93 EAFNOSUPPORT = 97 ECONNRESET = 104
+    EROFS = 30 ENAMETOOLONG = 36 ENOSYS = 38 EPROTONOSUPPORT = 93 EOPNOTSUPP = 95 EAFNOSUPPORT = 97 ECONNRESET = 104
     ETIMEDOUT = 110 ECONNREFUSED = 111 ESTALE = 116
 }
 
@@ -39,6 +39,12 @@ impl Errno {
     #[must_use]
     pub const fn from_number(number: i32) -> Self {
         Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        self.0
     }
 
     /// What the host's system said, for the few things that are done on the host; `EIO` without a number.

@@ -1,6 +1,9 @@
 //! What may go wrong at the engine, on purpose.
 
-use crate::call::{Call, Op};
+use crate::{
+    call::{Call, Op},
+    process_one::InitFault,
+};
 use clawbox_containers::{
     engine::{EngineErrorKind, EngineWarning, Inspection},
     plan::PlanSpec,
@@ -67,6 +70,8 @@ pub(crate) enum Effect {
     CutOutput(usize),
     /// Each piece of the output is so late.
     SlowOutput(Duration),
+    /// Process 1 does this wrong.
+    Init(InitFault),
 }
 
 impl Fault {
@@ -139,24 +144,31 @@ impl Fault {
     }
 
     /// A container gets another plan than it should, and its inspection repeats what was asked for: only
-    /// a process inside can tell.
+    /// a process inside can tell, `clawbox-init` before the command runs.
     #[must_use]
     pub fn weakened_in_secret(edit: impl Fn(&mut PlanSpec) + Send + Sync + 'static) -> Self {
         let edit = Arc::new(edit);
         Self::new(Effect::Weaken { edit, told: false }, Some(Op::Create))
     }
 
-    /// Somebody else removes the container just before the call, which is [`Op::Wait`] unless another is named.
+    /// `clawbox-init` in the container that is started does this wrong.
     #[must_use]
-    pub fn vanished() -> Self {
-        Self::new(Effect::Vanish, Some(Op::Wait))
+    pub fn process_one(fault: InitFault) -> Self {
+        Self::new(Effect::Init(fault), Some(Op::Start))
     }
 
-    /// The kernel kills the container for lack of memory just before the call, which is [`Op::Wait`] unless
-    /// another is named.
+    /// Somebody else removes the container once its command runs. Where [another call](Self::on) is named, just
+    /// before that; under the engine's own init, where no command is told to run, one must be.
+    #[must_use]
+    pub fn vanished() -> Self {
+        Self::new(Effect::Vanish, Some(Op::Run))
+    }
+
+    /// The kernel kills the command for lack of memory once it runs. Where [another call](Self::on) is named,
+    /// just before that, as with [`vanished`](Self::vanished).
     #[must_use]
     pub fn out_of_memory() -> Self {
-        Self::new(Effect::Oom, Some(Op::Wait))
+        Self::new(Effect::Oom, Some(Op::Run))
     }
 
     /// The output breaks off after so many bytes of both streams together.
@@ -185,7 +197,7 @@ impl Fault {
         self
     }
 
-    /// Only so long after the call came.
+    /// Only so long after the call came. What happens to a command that runs happens so long after its start.
     #[must_use]
     pub fn delayed(mut self, time: Duration) -> Self {
         self.delay = time;

@@ -5,9 +5,11 @@
 
 mod host;
 mod kernel;
+mod look;
 mod node;
 mod path;
 
+pub(crate) use kernel::KernelPath;
 pub(crate) use node::{Content, Kind, Node, Tree};
 
 use crate::errno::Errno;

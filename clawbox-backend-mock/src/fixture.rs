@@ -1,5 +1,6 @@
 //! The conformance suite's test image, with its programs as the mock runs them.
 
+mod attack;
 mod facts;
 mod probe;
 mod syscalls;

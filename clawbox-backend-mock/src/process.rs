@@ -3,19 +3,24 @@
 use crate::{
     container::Container,
     errno::Errno,
-    files::{Data, Files, Open},
+    files::{Data, Open},
+    kernel::{self, Held},
+    run::Run,
     seccomp::Filter,
 };
-use clawbox_containers::{aspects::Init, plan::PlanSpec};
+use clawbox_containers::plan::PlanSpec;
 use clawbox_types::OutputStream;
 use std::{
     future::{Future, pending},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{io::AsyncRead, net::UnixStream};
 
-/// The command of a mock container, from inside.
+/// A command of a mock container, from inside.
 ///
 /// Everything that it may do is decided from the plan of its container, so that a weaker plan shows. A
 /// clone is the same process: a thread of it.
@@ -23,81 +28,55 @@ use tokio::{io::AsyncRead, net::UnixStream};
 pub struct Process(Arc<Inner>);
 
 struct Inner {
-    container: Arc<Container>,
+    run: Arc<Run>,
     uid: u32,
     gid: u32,
-    kernel: Mutex<Kernel>,
+    descriptors: AtomicU64,
 }
 
-/// What the kernel keeps of the container.
-struct Kernel {
-    files: Files,
-    allocated: u64,
-    children: u64,
-    descriptors: u64,
-}
-
-impl Kernel {
-    fn take(&mut self, bytes: u64) {
-        self.allocated = self.allocated.saturating_add(bytes);
-    }
-
-    /// Bytes that files and allocations take together.
-    fn memory(&self) -> u64 {
-        self.allocated.saturating_add(self.files.memory())
-    }
-}
+/// Standard input, output and error.
+const STANDARD_DESCRIPTORS: u64 = 3;
 
 impl Process {
-    pub(crate) fn new(container: Arc<Container>) -> Self {
-        let (uid, gid) = user(&container.spec);
-        let files = Files::new(
-            Arc::clone(&container.spec),
-            (uid, gid),
-            Arc::clone(&container.image.files),
-        );
+    pub(crate) fn new(run: Arc<Run>) -> Self {
+        let (uid, gid) = kernel::user(&run.container.spec);
         Self(Arc::new(Inner {
-            container,
+            run,
             uid,
             gid,
-            kernel: Mutex::new(Kernel {
-                files,
-                allocated: 0,
-                children: 0,
-                descriptors: 3,
-            }),
+            descriptors: AtomicU64::new(STANDARD_DESCRIPTORS),
         }))
     }
 
-    /// The plan that it runs under.
+    /// The plan that its container runs under. Under `clawbox-init` that names neither the command nor its
+    /// environment.
     #[must_use]
     pub fn plan(&self) -> &PlanSpec {
-        &self.0.container.spec
+        &self.container().spec
     }
 
     /// Its arguments, the program's name first.
     #[must_use]
     pub fn argv(&self) -> &[String] {
-        &self.plan().command.argv
+        &self.0.run.command.argv
     }
 
     /// A variable of its environment.
     #[must_use]
     pub fn env(&self, key: &str) -> Option<&str> {
-        let value = self.plan().environment.0.get(key)?.as_ref()?;
-        Some(value.as_str())
+        self.0.run.command.environment.get(key).map(String::as_str)
     }
 
     /// Its whole environment, by key.
     pub fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
-        let all = self.plan().environment.0.iter();
-        all.filter_map(|(key, value)| Some((key.as_str(), value.as_ref()?.as_str())))
+        let all = self.0.run.command.environment.iter();
+        all.map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// Its working directory.
     #[must_use]
     pub fn working_dir(&self) -> &str {
-        &self.plan().command.working_dir
+        &self.0.run.command.working_dir
     }
 
     /// Its user id.
@@ -115,12 +94,7 @@ impl Process {
     /// The host name, the container's own where the plan gives it one.
     #[must_use]
     pub fn hostname(&self) -> &str {
-        let plan = self.plan();
-        if plan.namespaces.private_uts {
-            &plan.identity.hostname
-        } else {
-            "mock-host"
-        }
+        kernel::host_name(self.plan())
     }
 
     /// The system call filter that it is under.
@@ -129,22 +103,22 @@ impl Process {
         Filter::of(&self.plan().seccomp)
     }
 
-    /// Its standard input. Nothing is attached to a container's, which is `/dev/null`: a read is at the end of
-    /// it at once.
+    /// Its standard input. Nothing is attached to the container's own, which is `/dev/null`: a read is at the
+    /// end of it at once. A command that is run later has what came with it.
     pub fn stdin(&self) -> impl AsyncRead + Send + Unpin + 'static {
-        tokio::io::empty()
+        self.0.run.streams.stdin()
     }
 
     /// Prints to standard output. What nobody is attached to is lost; a slow reader is waited for.
     pub async fn stdout(&self, bytes: impl AsRef<[u8]>) {
-        let container = &self.0.container;
-        container.print(OutputStream::Stdout, bytes.as_ref()).await;
+        let run = &self.0.run;
+        run.print(OutputStream::Stdout, bytes.as_ref()).await;
     }
 
     /// Prints to standard error.
     pub async fn stderr(&self, bytes: impl AsRef<[u8]>) {
-        let container = &self.0.container;
-        container.print(OutputStream::Stderr, bytes.as_ref()).await;
+        let run = &self.0.run;
+        run.print(OutputStream::Stderr, bytes.as_ref()).await;
     }
 
     /// Waits, on tokio's clock.
@@ -154,26 +128,26 @@ impl Process {
 
     /// Ignores `SIGTERM` from here on; it ends the process otherwise.
     pub fn ignore_term(&self) {
-        self.0.container.ignore_term();
+        self.0.run.ignore_term();
     }
 
     /// Handles `SIGTERM` from here on: the future is ready when one has come.
     pub fn terminated(&self) -> impl Future<Output = ()> + Send + 'static {
-        let container = Arc::clone(&self.0.container);
-        container.await_term();
-        async move { container.term_came().await }
+        let run = Arc::clone(&self.0.run);
+        run.await_term();
+        async move { run.term_came().await }
     }
 
     /// Sends itself a signal with its default effect. Returns only if it survives that.
     pub async fn raise(&self, signal: i32) {
-        if self.0.container.die_of(signal) {
+        if self.0.run.die_of(signal) {
             pending::<()>().await;
         }
     }
 
     /// Takes memory, in bytes, and keeps it. Beyond the plan's limit the kernel kills the process.
     pub async fn allocate(&self, bytes: u64) {
-        self.kernel().take(bytes);
+        self.held().allocate(bytes);
         self.stay_within_memory().await;
     }
 
@@ -183,16 +157,7 @@ impl Process {
     ///
     /// `EAGAIN` where as many processes live as the plan allows, process 1 and this one among them.
     pub fn fork(&self) -> Result<Child, Errno> {
-        let plan = self.plan();
-        let others = match plan.init {
-            Init::Engine => 2,
-            Init::None => 1,
-        };
-        let mut kernel = self.kernel();
-        if kernel.children + others >= plan.pids {
-            return Err(Errno::EAGAIN);
-        }
-        kernel.children += 1;
+        self.held().fork()?;
         Ok(Child(self.clone()))
     }
 
@@ -202,17 +167,12 @@ impl Process {
     ///
     /// `EMFILE` where as many are open as the plan allows, the three standard ones among them.
     pub fn open_descriptor(&self) -> Result<Descriptor, Errno> {
-        let most = self
-            .plan()
-            .ulimits
-            .0
-            .get("nofile")
-            .map_or(u64::MAX, |limit| limit.soft);
-        let mut kernel = self.kernel();
-        if kernel.descriptors >= most {
-            return Err(Errno::EMFILE);
-        }
-        kernel.descriptors += 1;
+        let most = kernel::limit(self.plan(), "nofile").soft;
+        let one_more = |open| (open < most).then_some(open + 1);
+        self.0
+            .descriptors
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .map_err(|_| Errno::EMFILE)?;
         Ok(Descriptor(self.clone()))
     }
 
@@ -231,7 +191,7 @@ impl Process {
     ///
     /// As [`read`](Self::read).
     pub fn read_at_most(&self, path: &str, bytes: u64) -> Result<Vec<u8>, Errno> {
-        self.kernel().files.read(&self.absolute(path), bytes)
+        self.held().files.read(&self.absolute(path), bytes)
     }
 
     /// Makes the file's content this, creating it if need be.
@@ -278,7 +238,7 @@ impl Process {
     /// As [`write`](Self::write), and `EEXIST`.
     pub fn make_directory(&self, path: &str) -> Result<(), Errno> {
         let path = self.absolute(path);
-        self.kernel().files.make_directory(&path)
+        self.held().files.make_directory(&path)
     }
 
     /// Removes a file that the process has written.
@@ -288,7 +248,7 @@ impl Process {
     /// As [`write`](Self::write); `EPERM` for a file of the image's.
     pub fn remove(&self, path: &str) -> Result<(), Errno> {
         let path = self.absolute(path);
-        self.kernel().files.remove(&path)
+        self.held().files.remove(&path)
     }
 
     /// Makes a file that the process has written executable.
@@ -298,7 +258,7 @@ impl Process {
     /// As [`write`](Self::write); `EPERM` for a file of the image's.
     pub fn make_executable(&self, path: &str) -> Result<(), Errno> {
         let path = self.absolute(path);
-        self.kernel().files.make_executable(&path)
+        self.held().files.make_executable(&path)
     }
 
     /// Executes a file as a child that exits at once.
@@ -308,7 +268,7 @@ impl Process {
     /// As a kernel's: `EACCES` where the file or its mount is not executable, `ENOENT`, …
     pub fn execute(&self, path: &str) -> Result<(), Errno> {
         let path = self.absolute(path);
-        self.kernel().files.executable(&path)
+        self.held().files.executable(&path)
     }
 
     /// Connects to a unix socket: the host's, where a bind of the plan leads to one.
@@ -319,7 +279,7 @@ impl Process {
     ///
     /// `ENOENT` where no bind leads anywhere; otherwise the host's answer.
     pub async fn connect(&self, path: &str) -> Result<UnixStream, Errno> {
-        let host = self.kernel().files.host_path(&self.absolute(path))?;
+        let host = self.held().files.host_path(&self.absolute(path))?;
         let host = host.ok_or(Errno::ECONNREFUSED)?;
         UnixStream::connect(host)
             .await
@@ -328,15 +288,16 @@ impl Process {
 
     async fn put(&self, path: &str, data: Data<'_>, how: Open) -> (u64, Result<(), Errno>) {
         let path = self.absolute(path);
-        let written = self.kernel().files.write(&path, data, how);
+        let written = self.held().files.write(&path, data, how);
         self.stay_within_memory().await;
         written
     }
 
     /// Does not return where files and allocations together are beyond the plan's memory.
     async fn stay_within_memory(&self) {
-        if self.kernel().memory() > self.plan().memory {
-            self.0.container.oom_kill();
+        let dies = self.held().is_out_of_memory();
+        if dies {
+            self.0.run.oom_kill();
             pending::<()>().await;
         }
     }
@@ -349,9 +310,12 @@ impl Process {
         }
     }
 
-    fn kernel(&self) -> MutexGuard<'_, Kernel> {
-        // Plain values, whole after any panic.
-        self.0.kernel.lock().unwrap_or_else(PoisonError::into_inner)
+    fn container(&self) -> &Container {
+        &self.0.run.container
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.container().held()
     }
 }
 
@@ -360,7 +324,7 @@ pub struct Child(Process);
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.0.kernel().children -= 1;
+        self.0.held().reap();
     }
 }
 
@@ -369,13 +333,6 @@ pub struct Descriptor(Process);
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
-        self.0.kernel().descriptors -= 1;
+        self.0.0.descriptors.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// The numbers of a plan's `uid:gid`. Plans hold nothing else; an engine that was made to weaken one runs
-/// what is no number as root, as engines do with an empty user.
-fn user(plan: &PlanSpec) -> (u32, u32) {
-    let (uid, gid) = plan.user.split_once(':').unwrap_or((&plan.user, "0"));
-    (uid.parse().unwrap_or(0), gid.parse().unwrap_or(0))
 }

@@ -3,10 +3,11 @@
 use crate::errno::Errno;
 use clawbox_containers::aspects::Seccomp;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// The system call filter of a container.
 #[derive(Debug, Clone)]
-pub struct Filter(Option<Profile>);
+pub struct Filter(Option<Arc<Profile>>);
 
 /// What a filter answers to a system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +52,17 @@ struct Condition {
 impl Filter {
     /// The filter that a plan asks for. Anything that is no profile lets everything through.
     pub(crate) fn of(seccomp: &Seccomp) -> Self {
-        Self::parse(seccomp).unwrap_or(Self(None))
+        Self::parse(seccomp).unwrap_or(Self::none())
+    }
+
+    pub(crate) const fn none() -> Self {
+        Self(None)
     }
 
     /// Reads a profile, as an engine does when it creates a container.
     pub(crate) fn parse(seccomp: &Seccomp) -> Result<Self, serde_json::Error> {
         match seccomp {
-            Seccomp::Profile { json, .. } => Ok(Self(Some(serde_json::from_str(json)?))),
+            Seccomp::Profile { json, .. } => Ok(Self(Some(Arc::new(serde_json::from_str(json)?)))),
             Seccomp::Other(_) => Ok(Self(None)),
         }
     }

@@ -22,8 +22,10 @@ fn backend(missing: &[Limit], allowed: Vec<PolicyItem>) -> MockBackend {
     missing.iter().for_each(|limit| engine.without(*limit));
     let mut security = ContainerSecurityConfig::new();
     security.allow_degraded.extend(allowed);
-    let config = mock_config(&engine);
-    MockBackend::new(engine, &security, config).unwrap()
+    {
+        let config = mock_config(&engine);
+        MockBackend::new(engine, &security, config).unwrap()
+    }
 }
 
 fn request(command: &Command) -> ContainerSpawnRequest {

@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
-use clawbox_backend_mock::{Fault, MockBackend, MockEngine, fixture, mock_backend};
+use clawbox_backend_mock::{Fault, InitFault, MockBackend, MockEngine, fixture, mock_backend};
 use clawbox_containers::{
     ContainerBackend,
-    aspects::{Init, Ipc, Network, Seccomp},
+    aspects::{Ipc, Network, Seccomp},
     plan::PlanSpec,
 };
 use clawbox_probe::{Attempt, Command, CopyExec, Count, Facts, Syscalls};
@@ -19,6 +19,16 @@ fn backend() -> MockBackend {
     let engine = MockEngine::new();
     fixture::install(&engine);
     mock_backend(engine).unwrap()
+}
+
+/// The next container gets another plan, and neither its engine nor its process 1 says so.
+fn weaken_past_both_gates(
+    backend: &MockBackend,
+    weaken: impl Fn(&mut PlanSpec) + Send + Sync + 'static,
+) {
+    let engine = backend.engine();
+    engine.fail(Fault::weakened_in_secret(weaken));
+    engine.fail(Fault::process_one(InitFault::Echo));
 }
 
 async fn run(backend: &MockBackend, command: &Command) -> (ExitReport, ContainerOutput) {
@@ -155,12 +165,6 @@ fn weaknesses() -> Vec<Weakness> {
             count(500, None),
         ),
         (
-            |p| p.init = Init::None,
-            Command::Fork { max: 500 },
-            count(254, Some("EAGAIN")),
-            count(255, Some("EAGAIN")),
-        ),
-        (
             |p| p.kernel_paths.masked.clear(),
             read("/proc/interrupts"),
             count(0, None),
@@ -194,7 +198,7 @@ async fn each_item_weakened_alone_shows() {
         let backend = backend();
         let answer: Value = report(&backend, &command).await;
         assert_eq!(answer, whole, "{number}: {command:?} under the whole plan");
-        backend.engine().fail(Fault::weakened_in_secret(weaken));
+        weaken_past_both_gates(&backend, weaken);
         let answer: Value = report(&backend, &command).await;
         assert_eq!(answer, weak, "{number}: {command:?} under a weaker one");
     }
@@ -209,8 +213,7 @@ async fn memory_is_counted_files_and_all() {
     let (exit, output) = run(&backend, &Command::Alloc { mebibytes: 513 }).await;
     assert_eq!((exit.exit_code, exit.oom_killed), (Some(137), Some(true)));
     assert_eq!(output.stdout.text(), "");
-    let secret = Fault::weakened_in_secret(|plan| plan.memory = 1 << 30);
-    backend.engine().fail(secret);
+    weaken_past_both_gates(&backend, |plan| plan.memory = 1 << 30);
     let (exit, _) = run(&backend, &Command::Alloc { mebibytes: 513 }).await;
     assert_eq!((exit.exit_code, exit.oom_killed), (Some(0), Some(false)));
 }
@@ -218,11 +221,11 @@ async fn memory_is_counted_files_and_all() {
 #[tokio::test(start_paused = true)]
 async fn a_file_size_limit_below_the_tmpfs_is_what_stops_a_file() {
     let backend = backend();
-    backend.engine().fail(Fault::weakened_in_secret(|plan| {
+    weaken_past_both_gates(&backend, |plan| {
         for limit in plan.ulimits.0.values_mut() {
             limit.soft = MIB;
         }
-    }));
+    });
     let command = Command::Fill {
         path: path("/tmp/f"),
         max_bytes: 2 * MIB,
@@ -261,7 +264,7 @@ async fn facts_are_the_plans() {
     );
     assert_eq!(mount("/dev/shm"), None);
 
-    let secret = Fault::weakened_in_secret(|plan| {
+    weaken_past_both_gates(&backend, |plan| {
         plan.user = path("0:0");
         plan.capabilities.dropped.clear();
         plan.no_new_privileges = false;
@@ -270,7 +273,6 @@ async fn facts_are_the_plans() {
         plan.namespaces.private_uts = false;
         plan.namespaces.private_pid = false;
     });
-    backend.engine().fail(secret);
     let facts: Facts = report(&backend, &Command::Facts).await;
     // Docker's own default set.
     assert_eq!((facts.cap_bnd, facts.cap_eff), (0xa804_25fb, 0xa804_25fb));
@@ -305,9 +307,9 @@ async fn system_calls_are_answered_by_the_profile_and_then_by_capabilities() {
     ] {
         assert_eq!(whole[call], answer, "{call}");
     }
-    backend.engine().fail(Fault::weakened_in_secret(|plan| {
+    weaken_past_both_gates(&backend, |plan| {
         plan.seccomp = Seccomp::Other(path("unconfined"));
-    }));
+    });
     let Syscalls(unfiltered) = report(&backend, &Command::Syscalls).await;
     for (call, answer) in [
         ("clone3", "ok"),
@@ -320,11 +322,11 @@ async fn system_calls_are_answered_by_the_profile_and_then_by_capabilities() {
     ] {
         assert_eq!(unfiltered[call], answer, "{call} without a filter");
     }
-    backend.engine().fail(Fault::weakened_in_secret(|plan| {
+    weaken_past_both_gates(&backend, |plan| {
         plan.seccomp = Seccomp::Other(path("unconfined"));
         plan.user = path("0:0");
         plan.devices.privileged = true;
-    }));
+    });
     let Syscalls(privileged) = report(&backend, &Command::Syscalls).await;
     for (call, answer) in [("mknod", "ok"), ("mount", "ENODEV"), ("socket_raw", "ok")] {
         assert_eq!(privileged[call], answer, "{call} with every capability");

@@ -317,6 +317,8 @@ impl fmt::Display for Environment {
 /// Who is process 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Init {
+    /// Ours, which tells what the kernel gives before it runs the command.
+    Clawbox,
     /// The engine's own init, which forwards signals and reaps.
     Engine,
     /// The command itself.
@@ -326,6 +328,7 @@ pub enum Init {
 impl fmt::Display for Init {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Clawbox => "clawbox-init",
             Self::Engine => "the engine's init",
             Self::None => "the command itself",
         })

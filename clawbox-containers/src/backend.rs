@@ -7,7 +7,7 @@ use crate::{
 use async_trait::async_trait;
 use clawbox_types::{
     ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput, ContainerSpawnRequest,
-    EnforcementReport, EngineInfo, ExitReport,
+    EnforcementReport, EngineInfo, ExecReport, ExecRequest, ExitReport,
 };
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -59,6 +59,18 @@ pub trait ContainerBackend: Send + Sync + 'static {
     ///
     /// `NotFound`.
     fn follow_output(&self, id: &ContainerId) -> ContainerResult<OutputFollower>;
+
+    /// Runs a further command in a running container, under the same user and the same policy, and returns when it
+    /// has ended, with what it printed. Its standard input is empty. At its own deadline its process group is killed,
+    /// and the container lives on. Dropping the future kills the command.
+    ///
+    /// A non-zero exit is not an error, and neither is the deadline: see [`ExecReport::timed_out`].
+    ///
+    /// # Errors
+    ///
+    /// What the policy refuses; `NotFound`; `InvalidState` where the container does not run, or ends before the
+    /// command does; `StartFailed` where the command cannot be run; `Unsupported` where process 1 is the engine's.
+    async fn exec(&self, id: &ContainerId, request: ExecRequest) -> ContainerResult<ExecReport>;
 
     /// Ends the container and removes it from the engine: token revoked first, then `SIGTERM`, then `SIGKILL`.
     /// Its output and its exit stay to be read until [`cleanup_stopped`](Self::cleanup_stopped).

@@ -29,6 +29,11 @@ impl Capture {
         }
     }
 
+    /// How many bytes of each stream are kept.
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Reads the streams to their end. What does not fit is counted, so that the container never waits for
     /// a reader.
     pub(crate) async fn fill(&self, mut chunks: OutputChunks) {

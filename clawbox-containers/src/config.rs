@@ -41,8 +41,22 @@ pub struct ContainerSecurityConfig {
     pub open_files: u64,
     /// How large a file a process may write, in bytes. 1 GiB by default.
     pub max_file_bytes: u64,
+    /// Who is process 1. `clawbox` by default.
+    pub init: InitProgram,
     /// The items that may fail to be enforced on this host. Empty by default: all must hold.
     pub allow_degraded: BTreeSet<PolicyItem>,
+}
+
+/// Who is process 1 in every container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InitProgram {
+    /// `clawbox-init`, which tells what the kernel gives before the command runs.
+    #[default]
+    Clawbox,
+    /// The engine's own init: for engines that share no files with this process. What only the kernel can tell stays
+    /// unproven, the engine's records hold the token, and nothing more can be run in the container.
+    Engine,
 }
 
 impl ContainerSecurityConfig {
@@ -76,6 +90,13 @@ impl ContainerSecurityConfig {
         self
     }
 
+    /// Sets who is process 1.
+    #[must_use]
+    pub const fn with_init(mut self, init: InitProgram) -> Self {
+        self.init = init;
+        self
+    }
+
     /// Lets `item` fail to be enforced.
     #[must_use]
     pub fn with_degraded(mut self, item: PolicyItem) -> Self {
@@ -100,6 +121,7 @@ impl Default for ContainerSecurityConfig {
             tmpfs: vec!["/tmp".to_owned()],
             open_files: 1024,
             max_file_bytes: 1 << 30,
+            init: InitProgram::default(),
             allow_degraded: BTreeSet::new(),
         }
     }
@@ -118,8 +140,9 @@ pub struct ManagerConfig {
     pub timeouts: EngineTimeouts,
     /// How often the reaper looks for orphans. 60 seconds by default.
     pub reap_interval: Duration,
-    /// Where the manager keeps its ownership lease: a directory that only this user may enter.
-    /// `None`: nothing is kept on the host, and other processes cannot tell whether this one lives.
+    /// Where the manager keeps its ownership lease, and process 1's program and sockets: a directory that only this
+    /// user may enter. `None`: nothing is kept on the host, other processes cannot tell whether this one lives, and
+    /// process 1 is the engine's or talks in memory.
     pub state_dir: Option<PathBuf>,
     /// Where the time of day comes from: the host's wall clock by default.
     pub clock: Clock,

@@ -1,6 +1,6 @@
 //! The seam below: what a backend author writes.
 
-use crate::{facts::ObservedFacts, plan::ContainerPlan};
+use crate::{facts::ObservedFacts, init::Carrier, plan::ContainerPlan};
 use async_trait::async_trait;
 use bytes::Bytes;
 use clawbox_types::{ContainerId, EngineInfo, ImageRef, OutputStream, PolicyItem, PullPolicy};
@@ -20,6 +20,9 @@ pub type EngineResult<T> = Result<T, EngineError>;
 pub trait ContainerEngine: Send + Sync + 'static {
     /// Where the engine is reached, for messages: `unix:///run/docker.sock`.
     fn endpoint(&self) -> String;
+
+    /// How process 1 of its containers reaches the manager.
+    fn carrier(&self) -> Carrier;
 
     /// Asks the engine who it is and what its host can enforce.
     async fn probe(&self) -> EngineResult<EngineInfo>;
@@ -278,6 +281,10 @@ impl Error for EngineError {
 impl<E: ContainerEngine + ?Sized> ContainerEngine for Arc<E> {
     fn endpoint(&self) -> String {
         (**self).endpoint()
+    }
+
+    fn carrier(&self) -> Carrier {
+        (**self).carrier()
     }
 
     async fn probe(&self) -> EngineResult<EngineInfo> {

@@ -116,7 +116,10 @@ pub enum ContainerError {
     StartFailed {
         /// The container.
         id: ContainerId,
-        /// The engine's words, such as that there is no such program in the image.
+        /// What a shell exits with for such a command: 127 where there is no such program, 126 where it cannot be
+        /// run. `None` where it is not the command's fault, or not known.
+        exit_code: Option<i32>,
+        /// The words of the engine or of process 1, such as that there is no such program in the image.
         source: EngineError,
     },
     /// A file or directory of the backend's own could not be used.

@@ -7,7 +7,9 @@
 //!   └► SecurityPolicy::admit ──► Admission::compile ──► ContainerPlan     pure; all violations at once
 //!        └► ContainerEngine::create, inspect ──► ObservedFacts
 //!             └► verify: facts == plan?           a difference removes it: PolicyNotEnforced
-//!                  └► attach, start ──► one owner task until the engine confirms that it is gone
+//!                  └► attach, start     process 1 is ours, and the command has not run
+//!                       └► kernel::judge: what the kernel gives == plan?   else removed: PolicyNotEnforced
+//!                            └► go ──► one owner task until the engine confirms that it is gone
 //! ```
 //!
 //! Agent code holds a [`ContainerBackend`]; somebody who has another engine implements [`ContainerEngine`]
@@ -21,6 +23,8 @@ pub mod config;
 pub mod engine;
 mod error;
 pub mod facts;
+pub mod init;
+pub mod kernel;
 mod labels;
 mod manager;
 mod owner;
@@ -35,7 +39,7 @@ pub use backend::{ContainerBackend, SurveyedContainer};
 pub use capture::OutputFollower;
 pub use clawbox_types as types;
 pub use clock::Clock;
-pub use config::{ContainerSecurityConfig, EngineTimeouts, ManagerConfig};
+pub use config::{ContainerSecurityConfig, EngineTimeouts, InitProgram, ManagerConfig};
 pub use engine::ContainerEngine;
 pub use error::{ContainerError, ContainerResult};
 pub use manager::{ContainerManager, PullObserver};

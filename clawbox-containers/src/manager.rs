@@ -3,8 +3,10 @@
 mod bring_up;
 mod calls;
 mod ending;
+mod exec;
 mod lifecycle;
 mod orphans;
+mod process_one;
 mod registry;
 
 use crate::{
@@ -13,6 +15,7 @@ use crate::{
     config::{ContainerSecurityConfig, ManagerConfig},
     engine::{ContainerEngine, PullProgress},
     error::{ContainerError, ContainerResult},
+    init::Places,
     owner::{Lease, OwnerId},
     policy::SecurityPolicy,
     proxy::{CONTAINER_SOCKET, proxy_dir},
@@ -22,11 +25,11 @@ use async_trait::async_trait;
 use calls::Calls;
 use clawbox_types::{
     ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput, ContainerSpawnRequest,
-    ContainerStatus, EnforcementReport, EngineInfo, ExitReport,
+    ContainerStatus, EnforcementReport, EngineInfo, ExecReport, ExecRequest, ExitReport,
 };
 use lifecycle::Life;
 use registry::Registry;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
@@ -73,6 +76,8 @@ struct Shared<E> {
     registry: Registry,
     tokens: Arc<ContainerTokenStore>,
     owner: OwnerId,
+    /// Where process 1 of each container is awaited. Dropped before the lease, by which others know whose it was.
+    places: Mutex<Option<Places>>,
     lease: Mutex<Option<Lease>>,
     on_pull: Option<PullObserver>,
     /// The last handle is gone.
@@ -117,6 +122,7 @@ impl<E: ContainerEngine> ContainerManager<E> {
                 tokens: Arc::default(),
                 owner: OwnerId::generate(),
                 lease: Mutex::default(),
+                places: Mutex::default(),
                 on_pull,
                 shutdown,
                 config,
@@ -187,6 +193,7 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
             admission,
             identity,
             proxy_dir,
+            init_dir: OnceLock::new(),
             place,
         };
         let abandoned = CancellationToken::new();
@@ -216,6 +223,10 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
     fn follow_output(&self, id: &ContainerId) -> ContainerResult<OutputFollower> {
         let record = self.shared.registry.find(id)?;
         Ok(OutputFollower::new(Arc::clone(&record.capture)))
+    }
+
+    async fn exec(&self, id: &ContainerId, request: ExecRequest) -> ContainerResult<ExecReport> {
+        self.shared.exec(id, request).await
     }
 
     async fn kill(&self, id: &ContainerId) -> ContainerResult<()> {

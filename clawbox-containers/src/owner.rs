@@ -1,6 +1,9 @@
 //! Who owns a container, and whether that owner lives: a lease that the kernel gives back.
 
-use crate::error::{ContainerError, ContainerResult};
+use crate::{
+    error::{ContainerError, ContainerResult},
+    init::forget_places,
+};
 use std::{
     fmt,
     fs::{DirBuilder, File, TryLockError},
@@ -128,9 +131,10 @@ pub(crate) fn liveness(dir: &Path, owner: OwnerId) -> Liveness {
     }
 }
 
-/// Forgets the lease of an owner that is dead and has no containers left.
+/// Forgets the lease of an owner that is dead and has no containers left, and what it kept for them.
 pub(crate) fn forget(dir: &Path, owner: OwnerId) {
     if liveness(dir, owner) == Liveness::Dead {
+        forget_places(&dir.join(owner.to_string()));
         drop(std::fs::remove_file(lease_path(dir, owner)));
     }
 }

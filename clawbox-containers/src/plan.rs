@@ -4,6 +4,7 @@ use crate::aspects::{
     Binds, CapabilitySets, CommandLine, CpuBandwidth, DeviceAccess, EngineDuties, Environment,
     Init, Ipc, KernelPaths, LogBounds, Name, Namespaces, Network, Seccomp, Tmpfs, Ulimits,
 };
+use crate::init::Errand;
 
 /// A container as the policy wants it, complete and explicit.
 ///
@@ -12,11 +13,17 @@ use crate::aspects::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContainerPlan {
     spec: PlanSpec,
+    errand: Option<Errand>,
 }
 
 impl ContainerPlan {
-    pub(crate) const fn new(spec: PlanSpec) -> Self {
-        Self { spec }
+    pub(crate) const fn new(spec: PlanSpec, errand: Option<Errand>) -> Self {
+        Self { spec, errand }
+    }
+
+    /// What process 1 is to run, where that is ours. The engine never hears of it.
+    pub(crate) const fn errand(&self) -> Option<&Errand> {
+        self.errand.as_ref()
     }
 
     /// Every field. Encoders take it apart without `..`, so that a new field breaks each backend's build

@@ -13,7 +13,7 @@ pub use admit::Admission;
 pub use compile::Placement;
 
 use crate::{
-    config::ContainerSecurityConfig,
+    config::{ContainerSecurityConfig, InitProgram},
     error::{ContainerError, ContainerResult},
 };
 use clawbox_types::{
@@ -38,6 +38,7 @@ pub struct SecurityPolicy {
     tmpfs: Vec<TmpfsMount>,
     open_files: u64,
     max_file_bytes: u64,
+    init: InitProgram,
     allow_degraded: BTreeSet<PolicyItem>,
 }
 
@@ -62,6 +63,7 @@ impl SecurityPolicy {
             tmpfs,
             open_files,
             max_file_bytes,
+            init,
             allow_degraded,
         } = config;
         let mut check = Checks::default();
@@ -96,6 +98,7 @@ impl SecurityPolicy {
                 tmpfs: tmpfs?,
                 open_files: open_files?,
                 max_file_bytes: max_file_bytes?,
+                init: *init,
                 allow_degraded: allow_degraded.clone(),
             })
         })();
@@ -117,6 +120,12 @@ impl SecurityPolicy {
     #[must_use]
     pub const fn pull(&self) -> PullPolicy {
         self.pull
+    }
+
+    /// Who is process 1.
+    #[must_use]
+    pub const fn init(&self) -> InitProgram {
+        self.init
     }
 
     /// The items that may fail to be enforced.

@@ -1,8 +1,10 @@
-//! Gate 1: what the engine holds, against what was planned, before anything starts.
+//! The verdicts: what the engine holds (gate 1, before anything starts), and what the kernel gives (gate 2, before
+//! the command runs), against what was planned.
 
 use crate::{
     engine::EngineWarning,
     facts::{Observed, ObservedFacts},
+    kernel::Given,
     plan::PlanSpec,
 };
 use clawbox_types::{EnforcementReport, ItemReport, PolicyItem, Verdict};
@@ -90,6 +92,33 @@ pub fn verify(
     EnforcementReport::new(items, texts)
 }
 
+/// How much of what the kernel gives a report holds.
+const KERNEL_TEXT_CHARS: usize = 1000;
+
+/// Joins what the kernel gives to what the engine said. The kernel's word decides where it is asked: what it denies
+/// does not hold, and what it does not show is not proven, whatever the engine repeats. An item that the engine has
+/// denied is not saved by it.
+pub(crate) fn combine(
+    mut report: EnforcementReport,
+    given: Vec<(PolicyItem, Given)>,
+) -> EnforcementReport {
+    for (item, given) in given {
+        let Some(report) = report.items.iter_mut().find(|report| report.item == item) else {
+            continue;
+        };
+        let (text, verdict) = match given {
+            Given::Planned(text) => (text, Verdict::Enforced),
+            Given::Other(text) => (text, Verdict::NotEnforced),
+            Given::Unseen(why) => (why, Verdict::Unverified),
+        };
+        report.kernel = Some(text.chars().take(KERNEL_TEXT_CHARS).collect());
+        if report.verdict != Verdict::NotEnforced {
+            report.verdict = verdict;
+        }
+    }
+    report
+}
+
 /// What is wrong with a container of this report, unless the operator allows it. Where nothing is, and every
 /// warning was understood, it may start.
 #[must_use]
@@ -97,9 +126,17 @@ pub fn refusals(
     report: &EnforcementReport,
     allow_degraded: &BTreeSet<PolicyItem>,
 ) -> Vec<ItemReport> {
+    let wanting = |report: &&ItemReport| match report.verdict {
+        Verdict::Enforced => false,
+        // Where the kernel was asked, it could have told.
+        Verdict::Unverified => report.kernel.is_some(),
+        _ => true,
+    };
     report
-        .not_enforced()
-        .filter(|item| !allow_degraded.contains(&item.item))
+        .items
+        .iter()
+        .filter(wanting)
+        .filter(|report| !allow_degraded.contains(&report.item))
         .cloned()
         .collect()
 }

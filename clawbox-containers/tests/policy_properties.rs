@@ -1,7 +1,8 @@
 //! Whatever comes in: no panic, and every plan that comes out holds the invariants.
 
 use clawbox_containers::{
-    ContainerSecurityConfig,
+    ContainerPlan, ContainerSecurityConfig,
+    aspects::Init,
     engine::ImageFacts,
     policy::{Placement, SecurityPolicy},
 };
@@ -9,6 +10,7 @@ use clawbox_types::*;
 use proptest::{collection::vec, option, prelude::*};
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -125,6 +127,75 @@ fn plans_come_out_and_hold_the_invariants() {
     assert!(plans > 300, "only {plans} of 4096 requests became plans");
 }
 
+/// A value that is found wherever it stands: it is like nothing else in a plan.
+fn secret() -> impl Strategy<Value = String> {
+    "secret-[0-9a-f]{12}"
+}
+
+fn plan_of(
+    policy: &SecurityPolicy,
+    request: &ContainerSpawnRequest,
+    image: &ImageFacts,
+    token: [u8; 32],
+    init_dir: Option<PathBuf>,
+) -> Option<ContainerPlan> {
+    let placement = Placement {
+        identity: ContainerIdentity::new(ContainerId::generate(), ProxyToken::from_bytes(token)),
+        labels: BTreeMap::new(),
+        proxy_dir: None,
+        init_dir,
+    };
+    let admission = policy.admit(request).ok()?;
+    admission.compile(image, placement).ok()
+}
+
+proptest! {
+    /// Values are for the command alone. What is printed of a plan, and what an engine hears of one with our process
+    /// 1, holds none of them.
+    #[test]
+    fn no_plan_tells_a_secret(
+        values in vec(("[A-Z]{3,6}", secret()), 1..4),
+        inherited in secret(),
+        token in any::<[u8; 32]>(),
+        command in vec("[a-z]{1,8}", 1..3),
+    ) {
+        let mut request = ContainerSpawnRequest::new("task", Capabilities::default())
+            .with_image("alpine")
+            .with_command(command.clone());
+        request.env = values.iter().cloned().collect();
+        let image = ImageFacts {
+            env: vec![format!("INHERITED={inherited}"), "LD_PRELOAD=/x".to_owned()],
+            ..ImageFacts::default()
+        };
+        let policy = SecurityPolicy::new(&ContainerSecurityConfig::default()).unwrap();
+        let hex: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        for init_dir in [None, Some("/srv/clawbox/owner/one".into())] {
+            let ours = init_dir.is_some();
+            // A key may be reserved.
+            let Some(plan) = plan_of(&policy, &request, &image, token, init_dir) else {
+                return Ok(());
+            };
+            let spec = plan.spec();
+            let printed = format!("{plan:?} {plan:#?} {spec:?} {}", spec.environment);
+            for value in request.env.values().chain([&inherited, &hex]) {
+                prop_assert!(!printed.contains(value.as_str()), "{}", value);
+            }
+            prop_assert_eq!(spec.environment.0.values().all(Option::is_none), ours);
+            if ours {
+                let keys: Vec<_> = spec.environment.0.keys().collect();
+                prop_assert_eq!(keys, ["INHERITED", "LD_PRELOAD"], "only what is taken away");
+                prop_assert_eq!(&spec.command.argv, &["/.clawbox/init", "/.clawbox/control.sock"]);
+                prop_assert_eq!(&*spec.command.working_dir, "/");
+                prop_assert_eq!(spec.init, Init::Clawbox);
+                prop_assert!(printed.contains(&format!("{:?}", command[0])), "the command is no secret");
+            } else {
+                prop_assert_eq!(&spec.command.argv, &command);
+                prop_assert_eq!(spec.init, Init::Engine);
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
     fn every_plan_holds_the_invariants(config in configs(), request in requests(), image in images()) {
@@ -136,6 +207,7 @@ proptest! {
             identity: ContainerIdentity::new(ContainerId::generate(), ProxyToken::from_bytes([1; 32])),
             labels: BTreeMap::new(),
             proxy_dir: None,
+            init_dir: None,
         };
         let Ok(plan) = admission.compile(&image, placement) else { return Ok(()) };
         PLANS.fetch_add(1, Ordering::Relaxed);

@@ -20,6 +20,7 @@ fn plan() -> ContainerPlan {
         identity: ContainerIdentity::new(ContainerId::generate(), ProxyToken::from_bytes([7; 32])),
         labels: BTreeMap::new(),
         proxy_dir: Some("/run/user/1000/p".into()),
+        init_dir: None,
     };
     let policy =
         SecurityPolicy::new(&ContainerSecurityConfig::default()).expect("the default policy");

@@ -36,8 +36,12 @@ pub struct ItemReport {
     pub item: PolicyItem,
     /// What the plan says.
     pub requested: String,
-    /// What was observed, or why nothing could be.
+    /// What the engine says of it, or why it says nothing.
     pub observed: String,
+    /// What the kernel gives, as process 1 saw it from inside, or why it could not be seen.
+    /// `None` where the kernel knows nothing of such an item, or was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
     /// Whether it holds.
     pub verdict: Verdict,
 }
@@ -54,6 +58,7 @@ impl ItemReport {
             item,
             requested: requested.into(),
             observed: observed.into(),
+            kernel: None,
             verdict,
         }
     }
@@ -65,7 +70,11 @@ impl fmt::Display for ItemReport {
             f,
             "{}: {}: requested {}, observed {}",
             self.item, self.verdict, self.requested, self.observed
-        )
+        )?;
+        match &self.kernel {
+            Some(kernel) => write!(f, ", the kernel gives {kernel}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Environment variables: what a key and a value may be. Which keys are reserved is policy, not grammar.
 
-use crate::InvalidValue;
-use std::{fmt, str::FromStr};
+use crate::{InvalidValue, Violation};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// The longest key, in bytes.
 pub const MAX_ENV_KEY_BYTES: usize = 256;
@@ -81,6 +81,27 @@ impl FromStr for EnvValue {
 impl fmt::Debug for EnvValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "EnvValue({} bytes)", self.0.len())
+    }
+}
+
+/// Everything that is impossible in an environment, at `env`.
+pub(crate) fn env_violations(env: &BTreeMap<String, String>, found: &mut Vec<Violation>) {
+    if env.len() > MAX_ENV_ENTRIES {
+        found.push(Violation::new(
+            "env",
+            format_args!("{} variables", env.len()),
+            format!("at most {MAX_ENV_ENTRIES}"),
+        ));
+        return;
+    }
+    for (key, value) in env {
+        match key.parse::<EnvKey>() {
+            Err(e) => found.push(e.at("env")),
+            Ok(key) => {
+                let value = value.parse::<EnvValue>();
+                found.extend(value.err().map(|e| e.at(format!("env.{key}"))));
+            }
+        }
     }
 }
 

@@ -96,9 +96,11 @@ impl ContainerInfo {
 pub struct ExitReport {
     /// The terminal status.
     pub status: ContainerStatus,
-    /// The exit code as the engine tells it: the command's own, or 128 + n after signal n.
-    /// `None` where the container never ran or vanished.
+    /// The command's own exit code, or 128 + n after signal n. `None` where the container never ran or vanished.
     pub exit_code: Option<i32>,
+    /// The signal that the command died of, where process 1 is clawbox's own: an engine tells only the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
     /// Whether the kernel killed something in the container for lack of memory.
     /// `None` where that is not known: the container vanished, or it died of a `SIGKILL` that clawbox did not
     /// send and the engine does not explain. Docker loses a kernel's notice now and then (measured: 2 of 30
@@ -125,6 +127,7 @@ impl ExitReport {
         Self {
             status,
             exit_code: None,
+            signal: None,
             oom_killed: None,
             started_at: None,
             finished_at: None,

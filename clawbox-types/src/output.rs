@@ -42,3 +42,15 @@ pub struct ContainerOutput {
     /// Whether the connection to the streams broke before they ended.
     pub incomplete: bool,
 }
+
+impl ContainerOutput {
+    /// Two whole streams.
+    #[must_use]
+    pub const fn new(stdout: CapturedStream, stderr: CapturedStream) -> Self {
+        Self {
+            stdout,
+            stderr,
+            incomplete: false,
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! What a caller asks for.
 
 use crate::{
-    Capabilities, ContainerIdentity, EnvKey, EnvValue, ImageRef, MAX_ENV_ENTRIES, SandboxPolicy,
-    Violation, check_argv, check_working_dir, command::check_args,
+    Capabilities, ContainerIdentity, ImageRef, SandboxPolicy, Violation, check_argv,
+    check_working_dir, command::check_args, env::env_violations,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -168,7 +168,7 @@ impl ContainerSpawnRequest {
             found.extend(image.parse::<ImageRef>().err().map(|e| e.at("image")));
         }
         self.capabilities.resources.violations(&mut found);
-        self.env_violations(&mut found);
+        env_violations(&self.env, &mut found);
         if let Some(argv) = &self.command {
             found.extend(check_argv(argv).err().map(|e| e.at("command")));
         }
@@ -186,30 +186,6 @@ impl ContainerSpawnRequest {
             found.extend(check_working_dir(dir).err().map(|e| e.at("working_dir")));
         }
         if found.is_empty() { Ok(()) } else { Err(found) }
-    }
-
-    fn env_violations(&self, found: &mut Vec<Violation>) {
-        if self.env.len() > MAX_ENV_ENTRIES {
-            found.push(Violation::new(
-                "env",
-                format_args!("{} variables", self.env.len()),
-                format!("at most {MAX_ENV_ENTRIES}"),
-            ));
-            return;
-        }
-        for (key, value) in &self.env {
-            match key.parse::<EnvKey>() {
-                Err(e) => found.push(e.at("env")),
-                Ok(key) => {
-                    found.extend(
-                        value
-                            .parse::<EnvValue>()
-                            .err()
-                            .map(|e| e.at(format!("env.{key}"))),
-                    );
-                }
-            }
-        }
     }
 }
 

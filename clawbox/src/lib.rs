@@ -31,6 +31,7 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `docker` | yes | [`Backend::Docker`]: Docker, over its socket |
+//! | `init` | yes | process 1 of our own in real containers; without it they need [`InitProgram::Engine`] |
 //! | `mock` | yes | [`Backend::Mock`]: an engine in memory, for unit tests |
 //! | `cli` | yes | the `clawbox` command and what it needs; a library wants `default-features = false` |
 //!
@@ -60,13 +61,13 @@ pub use clawbox_types as types;
 #[doc(inline)]
 pub use clawbox_containers::{
     Clock, ContainerBackend, ContainerError, ContainerManager, ContainerResult,
-    ContainerSecurityConfig, ContainerTokenStore, EngineTimeouts, Liveness, ManagerConfig,
-    OutputFollower, PullObserver, SurveyedContainer,
+    ContainerSecurityConfig, ContainerTokenStore, EngineTimeouts, InitProgram, Liveness,
+    ManagerConfig, OutputFollower, PullObserver, SurveyedContainer,
 };
 #[doc(inline)]
 pub use clawbox_types::{
     Capabilities, ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput,
-    ContainerSpawnRequest, ContainerStatus, EnforcementReport, EngineInfo, ExitReport, ImageRef,
-    ImageRule, NetworkCapabilities, OutputStream, PolicyItem, PullPolicy, ResourceLimits,
-    SandboxPolicy, Verdict, Violation,
+    ContainerSpawnRequest, ContainerStatus, EnforcementReport, EngineInfo, ExecReport, ExecRequest,
+    ExitReport, ImageRef, ImageRule, NetworkCapabilities, OutputStream, PolicyItem, PullPolicy,
+    ResourceLimits, SandboxPolicy, Verdict, Violation,
 };

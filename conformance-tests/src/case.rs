@@ -11,8 +11,22 @@ pub struct Case {
     title: &'static str,
     alone: bool,
     needed: &'static [PolicyItem],
-    twin_of: Option<PolicyItem>,
+    role: Role,
     run: Run,
+}
+
+/// When a case is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Role {
+    /// In every run.
+    Always,
+    /// In every run, and skipped where process 1 is declared to be the engine's own.
+    ProcessOne,
+    /// Only where process 1 is declared to be the engine's own.
+    EngineInit,
+    /// Only where this item is declared as what cannot be enforced: it holds the declaration to be true.
+    Twin(PolicyItem),
 }
 
 pub(crate) type Run = fn(&Context) -> BoxFuture<'_, Checked>;
@@ -24,7 +38,7 @@ impl Case {
             title,
             alone: false,
             needed: &[],
-            twin_of: None,
+            role: Role::Always,
             run,
         }
     }
@@ -43,7 +57,19 @@ impl Case {
 
     /// It is asked where this item is declared as what cannot be enforced, and only there.
     pub(crate) const fn twin(mut self, [item]: &'static [PolicyItem; 1]) -> Self {
-        self.twin_of = Some(*item);
+        self.role = Role::Twin(*item);
+        self
+    }
+
+    /// It cannot be tried where process 1 is the engine's own.
+    pub(crate) const fn process_one(mut self) -> Self {
+        self.role = Role::ProcessOne;
+        self
+    }
+
+    /// It is asked where process 1 is the engine's own, and only there.
+    pub(crate) const fn engine_init(mut self) -> Self {
+        self.role = Role::EngineInit;
         self
     }
 
@@ -77,10 +103,16 @@ impl Case {
         self.needed
     }
 
-    /// The item whose declaration it holds to be true. It is no part of a run that does not declare that.
+    /// When it is asked.
     #[must_use]
-    pub const fn twin_of(&self) -> Option<PolicyItem> {
-        self.twin_of
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether it is part of every run, so that only a declaration can have it skipped.
+    #[must_use]
+    pub const fn is_ordinary(&self) -> bool {
+        matches!(self.role, Role::Always | Role::ProcessOne)
     }
 
     /// Whether it talks over real sockets, for which a paused clock does not wait.
@@ -103,8 +135,9 @@ pub(crate) fn in_turn(
 }
 
 /// A table of an area's cases: each a function of that name, and what holds where it passes. `alone` marks
-/// those that measure time, `needs` those that cannot be tried where one of these items is not enforced, and
-/// `twin` those that are asked where this item is declared as such.
+/// those that measure time, `needs` those that cannot be tried where one of these items is not enforced,
+/// `twin` those that are asked where this item is declared as such, `process_one` and `engine_init` those that cannot be
+/// tried, or are asked only, where process 1 is the engine's own.
 macro_rules! table {
     ($area:literal: $($(#[$mark:ident $(($($item:ident),+))?])* $name:ident = $title:literal,)+) => {
         pub(super) const CASES: &[$crate::case::Case] = &[

@@ -9,8 +9,8 @@ use crate::{
     tap::{Call, Tap},
 };
 use clawbox_containers::{
-    ContainerBackend, ContainerEngine, ContainerManager, ContainerResult, ContainerSecurityConfig,
-    EngineTimeouts, ManagerConfig, OwnerId,
+    Clock, ContainerBackend, ContainerEngine, ContainerManager, ContainerResult,
+    ContainerSecurityConfig, EngineTimeouts, InitProgram, ManagerConfig, OwnerId,
     engine::{EngineErrorKind, ListedContainer},
 };
 use clawbox_types::{ContainerId, PolicyItem, PullPolicy};
@@ -22,6 +22,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
+use time::OffsetDateTime;
 use tokio::time::timeout;
 
 /// The label that says whose a container is.
@@ -32,6 +33,8 @@ pub(crate) struct Context {
     engine: Arc<dyn ContainerEngine>,
     scene: Arc<Scene>,
     sabotage: Option<&'static Sabotage>,
+    /// On tokio's time, which the suite's own test pauses.
+    clock: Clock,
     given: Mutex<Given>,
 }
 
@@ -63,6 +66,7 @@ impl Context {
             engine,
             scene,
             sabotage,
+            clock: Clock::starting_at(OffsetDateTime::now_utc()),
             given: Mutex::default(),
         }
     }
@@ -82,7 +86,7 @@ impl Context {
         let mut setup = self.setup();
         change(&mut setup);
         let places = setup.manager.max_containers;
-        let (manager, tap) = self.manager(setup)?;
+        let (manager, tap, init) = self.build(setup)?;
         let owner = manager.owner();
         let backend: Arc<dyn ContainerBackend> = Arc::new(manager);
         let backend = match self.sabotage {
@@ -94,6 +98,7 @@ impl Context {
             backend,
             tap,
             places,
+            has_process_one: init == InitProgram::Clawbox,
         };
         self.given().rigs.push(rig.clone());
         Ok(rig)
@@ -102,17 +107,26 @@ impl Context {
     /// A manager that the case alone holds, and so can drop.
     pub(crate) fn manager(
         &self,
-        mut setup: Setup,
+        setup: Setup,
     ) -> ContainerResult<(ContainerManager<Arc<Tap>>, Arc<Tap>)> {
+        let (manager, tap, _) = self.build(setup)?;
+        Ok((manager, tap))
+    }
+
+    fn build(
+        &self,
+        mut setup: Setup,
+    ) -> ContainerResult<(ContainerManager<Arc<Tap>>, Arc<Tap>, InitProgram)> {
         if let Some(sabotage) = self.sabotage {
             sabotage.set_up(&mut setup);
         }
         let tap = Arc::new(Tap::new(Arc::clone(&self.engine)));
         let dir = setup.manager.state_dir.clone();
+        let init = setup.security.init;
         let manager = ContainerManager::new(Arc::clone(&tap), &setup.security, setup.manager)?;
         let lease_dir = dir.unwrap_or_else(|| self.scene.host.leases().to_owned());
         self.given().owners.push((manager.owner(), lease_dir));
-        Ok((manager, tap))
+        Ok((manager, tap, init))
     }
 
     /// How a backend is set up that asks for nothing. What the host cannot enforce may fail.
@@ -128,14 +142,21 @@ impl Context {
             .with_pull(PullPolicy::Never);
         let may_fail = declared.iter().map(|(item, _)| item);
         security.allow_degraded.extend(may_fail);
+        security.init = declared.init();
         Setup {
             security,
             manager: ManagerConfig::default()
+                .with_clock(self.clock)
                 .with_max_containers(12)
                 .with_stop_grace(Duration::from_millis(500))
                 .with_timeouts(EngineTimeouts::all(PATIENCE))
                 .with_state_dir(Some(host.leases().to_owned())),
         }
+    }
+
+    /// What the clock of every manager here shows now.
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.clock.now()
     }
 
     /// The fixture image's name.

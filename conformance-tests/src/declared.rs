@@ -1,6 +1,10 @@
 //! What an engine's host cannot enforce, as its backend's author declares it.
 
-use crate::{case::Case, cases::cases};
+use crate::{
+    case::{Case, Role},
+    cases::cases,
+};
+use clawbox_containers::InitProgram;
 use clawbox_types::PolicyItem;
 use std::{collections::BTreeMap, error::Error, fmt};
 
@@ -19,8 +23,13 @@ pub const DECLARABLE: [PolicyItem; 5] = [
 /// The suite's backends are set up to [let these items fail](clawbox_containers::ContainerSecurityConfig::allow_degraded), cases
 /// that need one of them are skipped with its reason, and for each a case of the area `cannot` shows that nothing
 /// runs without it unless the operator says so.
+///
+/// It may also be declared that process 1 is the engine's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Declarations(BTreeMap<PolicyItem, String>);
+pub struct Declarations {
+    items: BTreeMap<PolicyItem, String>,
+    engine_init: Option<String>,
+}
 
 /// Why something cannot be declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,21 +84,44 @@ impl Declarations {
                 return Err(DeclarationError::Twice(item));
             }
         }
-        Ok(Self(reasons))
+        Ok(Self {
+            items: reasons,
+            engine_init: None,
+        })
+    }
+
+    /// Declares also that process 1 is the engine's own, and why.
+    #[must_use]
+    pub fn with_engine_init(mut self, reason: impl Into<String>) -> Self {
+        self.engine_init = Some(reason.into());
+        self
+    }
+
+    /// Who is process 1.
+    pub(crate) const fn init(&self) -> InitProgram {
+        match self.engine_init {
+            None => InitProgram::Clawbox,
+            Some(_) => InitProgram::Engine,
+        }
     }
 
     /// What is declared, and why.
     pub fn iter(&self) -> impl Iterator<Item = (PolicyItem, &str)> {
-        self.0.iter().map(|(item, why)| (*item, why.as_str()))
+        self.items.iter().map(|(item, why)| (*item, why.as_str()))
     }
 
     pub(crate) fn has(&self, item: PolicyItem) -> bool {
-        self.0.contains_key(&item)
+        self.items.contains_key(&item)
     }
 
     /// The cases that are asked where this is declared.
     pub(crate) fn cases(&self) -> impl Iterator<Item = &'static Case> {
-        cases().filter(|case| case.twin_of().is_none_or(|item| self.has(item)))
+        let asked = |case: &&Case| match case.role() {
+            Role::Always | Role::ProcessOne => true,
+            Role::Twin(item) => self.has(item),
+            Role::EngineInit => self.engine_init.is_some(),
+        };
+        cases().filter(asked)
     }
 
     /// Why a case cannot be tried.
@@ -98,6 +130,12 @@ impl Declarations {
             .iter()
             .filter(|(item, _)| case.needed().contains(item))
             .map(|(item, why)| format!("{item} cannot be enforced: {why}"))
+            .chain(
+                self.engine_init
+                    .iter()
+                    .filter(|_| case.role() == Role::ProcessOne)
+                    .map(|why| format!("process 1 is the engine's own: {why}")),
+            )
             .collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))
     }
@@ -140,16 +178,27 @@ mod tests {
 
     #[test]
     fn each_declarable_item_has_a_twin_which_is_asked_where_it_is_declared() {
-        let twins: Vec<PolicyItem> = cases().filter_map(Case::twin_of).collect();
+        let twins: Vec<PolicyItem> = cases()
+            .filter_map(|case| match case.role() {
+                Role::Twin(item) => Some(item),
+                _ => None,
+            })
+            .collect();
         assert_eq!(twins, DECLARABLE);
         let twins_of = |declared: &Declarations| -> Vec<PolicyItem> {
-            declared.cases().filter_map(Case::twin_of).collect()
+            declared
+                .cases()
+                .filter_map(|case| match case.role() {
+                    Role::Twin(item) => Some(item),
+                    _ => None,
+                })
+                .collect()
         };
         assert_eq!(twins_of(&Declarations::default()), []);
         for item in DECLARABLE {
             let declared = Declarations::new([(item, "no controller")]).expect("declarable");
             assert_eq!(twins_of(&declared), [item]);
-            let others = cases().filter(|case| case.twin_of().is_none());
+            let others = cases().filter(|case| case.is_ordinary());
             assert_eq!(declared.cases().count(), others.count() + 1);
         }
     }
@@ -163,7 +212,14 @@ mod tests {
             .filter(|case| declared.excuse(case).is_some())
             .map(Case::id)
             .collect();
-        assert_eq!(excused, ["cgroups/no_swap", "limits/memory"]);
+        assert_eq!(
+            excused,
+            [
+                "cgroups/no_swap",
+                "limits/memory",
+                "init/child_out_of_memory"
+            ]
+        );
         let case = cases().find(|case| case.id() == "limits/memory");
         let why = case.and_then(|case| declared.excuse(case));
         assert_eq!(

@@ -64,6 +64,7 @@ pub struct Suite {
     name: &'static str,
     ledger: &'static str,
     declared: Vec<(PolicyItem, String)>,
+    engine_init: Option<String>,
 }
 
 impl Suite {
@@ -73,6 +74,7 @@ impl Suite {
             name,
             ledger: "",
             declared: Vec::new(),
+            engine_init: None,
         }
     }
 
@@ -93,6 +95,14 @@ impl Suite {
     /// [declarable](crate::DECLARABLE), has no reason or is declared twice fails the whole run at once.
     pub fn cannot(mut self, item: PolicyItem, reason: impl Into<String>) -> Self {
         self.declared.push((item, reason.into()));
+        self
+    }
+
+    /// Declares that process 1 is the engine's own, and why: the engine shares no files with this process, say.
+    ///
+    /// All cases run with [`InitProgram::Engine`](clawbox_containers::InitProgram::Engine), and those that need process 1 of ours are skipped.
+    pub fn engine_init(mut self, reason: impl Into<String>) -> Self {
+        self.engine_init = Some(reason.into());
         self
     }
 
@@ -122,11 +132,17 @@ impl Suite {
             name,
             ledger,
             declared,
+            engine_init,
         } = self;
         let ledger = Ledger::parse(ledger);
         let ledger = ledger.map_err(|wrong| format!("the ledger of {name}: {wrong}"))?;
         let declared = Declarations::new(declared);
-        let declared = declared.map_err(|wrong| format!("the declarations of {name}: {wrong}"))?;
+        let mut declared =
+            declared.map_err(|wrong| format!("the declarations of {name}: {wrong}"))?;
+        if let Some(why) = engine_init {
+            eprintln!("{name}: process 1 is the engine's own: {why}");
+            declared = declared.with_engine_init(why);
+        }
         let cases: Vec<&'static Case> = in_turn(declared.cases()).collect();
         let mut arguments = Arguments::from_args();
         arguments.test_threads.get_or_insert(JOBS);

@@ -45,7 +45,7 @@ pub mod sabotage;
 mod suite;
 mod tap;
 
-pub use case::Case;
+pub use case::{Case, Role};
 pub use cases::cases;
 pub use declared::{DECLARABLE, DeclarationError, Declarations};
 pub use harness::{REPORT_VARIABLE, REQUIRE_VARIABLE, Suite, run};

@@ -35,6 +35,7 @@ impl Context {
                 identity: ContainerIdentity::new(id.clone(), ProxyToken::from_bytes([7; 32])),
                 labels,
                 proxy_dir: None,
+                init_dir: None,
             },
         )?;
         self.remember(id.clone());

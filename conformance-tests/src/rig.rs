@@ -38,6 +38,8 @@ pub(crate) struct Rig {
     pub(crate) owner: OwnerId,
     /// How many containers it may hold.
     pub(crate) places: usize,
+    /// Process 1 of its containers is ours.
+    pub(crate) has_process_one: bool,
 }
 
 /// A container that has ended.

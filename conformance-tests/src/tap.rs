@@ -13,6 +13,7 @@ use clawbox_containers::{
         Inspection, ListedContainer, OutputChunks, PullProgress, Removal, Signal,
     },
     facts::ObservedFacts,
+    init::Carrier,
 };
 use clawbox_types::{ContainerId, EngineInfo, ImageRef, PullPolicy};
 use std::{
@@ -171,6 +172,10 @@ impl Tap {
 impl ContainerEngine for Tap {
     fn endpoint(&self) -> String {
         self.engine.endpoint()
+    }
+
+    fn carrier(&self) -> Carrier {
+        self.engine.carrier()
     }
 
     async fn probe(&self) -> EngineResult<EngineInfo> {

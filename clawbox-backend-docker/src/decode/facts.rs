@@ -19,6 +19,7 @@ use clawbox_containers::{
     },
     engine::EngineResult,
     facts::{Observed, ObservedFacts},
+    init::CONTAINER_INIT,
     types::EnvValue,
 };
 use std::collections::BTreeMap;
@@ -188,9 +189,20 @@ pub(super) fn facts(answer: ContainerInspectResponse) -> EngineResult<ObservedFa
     of_mounts.note("VolumesFrom", volumes_from);
     of_mounts.note("VolumeDriver", volume_driver);
 
-    let argv = std::iter::once(said("Path", answer.path)?)
+    let argv: Vec<String> = std::iter::once(said("Path", answer.path)?)
         .chain(answer.args.unwrap_or_default())
         .collect();
+    let init = match init {
+        Some(true) => Init::Engine,
+        // Docker knows ours by its path only; the bind at that path is among the mounts.
+        _ if argv
+            .first()
+            .is_some_and(|program| program == CONTAINER_INIT) =>
+        {
+            Init::Clawbox
+        }
+        Some(false) | None => Init::None,
+    };
     let mut hostname = said("Config.Hostname", hostname)?;
     if let Some(domain) = domainname.filter(|domain| !domain.is_empty()) {
         hostname = format!("{hostname}.{domain}");
@@ -255,10 +267,7 @@ pub(super) fn facts(answer: ContainerInspectResponse) -> EngineResult<ObservedFa
             health_check: has_health_check(healthcheck),
         }),
         environment: Seen(environment(env.unwrap_or_default())?),
-        init: Seen(match init {
-            Some(true) => Init::Engine,
-            Some(false) | None => Init::None,
-        }),
+        init: Seen(init),
         log: Seen(log_bounds(log_config)),
         identity: Seen(Name {
             name: name.strip_prefix('/').unwrap_or(&name).to_owned(),

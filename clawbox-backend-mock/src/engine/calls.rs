@@ -1,24 +1,33 @@
 //! The calls that a manager makes.
 
 use super::{ENDPOINT, MockEngine, no_such};
-use crate::{call::Call, container::Container, fault::Effect, seccomp::Filter};
+use crate::{
+    call::Call, container::Container, fault::Effect, kernel::starts_clawbox_init, process_one,
+};
 use async_trait::async_trait;
 use clawbox_containers::{
     ContainerEngine, ContainerPlan,
+    aspects::Bind,
     engine::{
         EngineError, EngineErrorKind, EngineResult, EngineWarning, ImageFacts, Inspection,
         ListedContainer, OutputChunks, PullProgress, Removal, Signal,
     },
     facts::ObservedFacts,
+    init::{CONTAINER_INIT_DIR, Carrier},
 };
 use clawbox_types::{Ability, ContainerId, EngineInfo, ImageRef, PolicyItem, PullPolicy};
 use futures_util::{StreamExt, stream};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 #[async_trait]
 impl ContainerEngine for MockEngine {
     fn endpoint(&self) -> String {
         ENDPOINT.to_owned()
+    }
+
+    fn carrier(&self) -> Carrier {
+        let engine = self.clone();
+        Carrier::Memory(Arc::new(move |id| engine.find(id).ok()?.take_link()))
     }
 
     async fn probe(&self) -> EngineResult<EngineInfo> {
@@ -80,9 +89,9 @@ impl ContainerEngine for MockEngine {
             warnings.push(limit.warning());
         }
         let refused = |words: String| EngineError::new(EngineErrorKind::Refused, words);
-        Filter::parse(&spec.seccomp)
+        self.filter(&spec.seccomp)
             .map_err(|error| refused(format!("decoding seccomp profile failed: {error}")))?;
-        if let Some(bind) = spec.mounts.0.iter().find(|bind| !bind.source.exists()) {
+        if let Some(bind) = spec.mounts.0.iter().find(|bind| !is_there(bind)) {
             let words = format!("bind source path does not exist: {}", bind.source.display());
             return Err(refused(words));
         }
@@ -121,6 +130,14 @@ impl ContainerEngine for MockEngine {
     async fn start(&self, id: &ContainerId) -> EngineResult<()> {
         let rest = self.begin(Call::Start { id: id.clone() }).await?;
         let container = self.find(id)?;
+        if starts_clawbox_init(&container.spec) {
+            let faults = rest.0.iter().filter_map(|effect| match effect {
+                Effect::Init(fault) => Some(fault.clone()),
+                _ => None,
+            });
+            let started = process_one::start(self, &container, faults.collect());
+            return rest.answer(started).await;
+        }
         let argv = &container.spec.command.argv;
         let program = container.image.program(argv).ok_or_else(|| {
             let name = argv.first().map_or("", String::as_str);
@@ -184,6 +201,11 @@ impl ContainerEngine for MockEngine {
             });
         rest.answer(Ok(listed.collect())).await
     }
+}
+
+/// Whether there is something to bind. What process 1 is to find is not the host's, but a link in memory.
+fn is_there(bind: &Bind) -> bool {
+    bind.source == Path::new(CONTAINER_INIT_DIR) || bind.source.exists()
 }
 
 /// Tells of a fetch as a registry's client would: one layer, in two steps.

@@ -3,9 +3,11 @@
 use super::Watcher;
 use crate::{
     container::Container, fault::Faults, image::MockImage, journal::Ring, limit::Limit,
+    seccomp::Filter,
 };
 use clawbox_containers::{
     Clock,
+    aspects::Seccomp,
     engine::{EngineError, EngineErrorKind, EngineResult, ImageFacts},
     plan::PlanSpec,
 };
@@ -28,6 +30,8 @@ pub(super) struct State {
     pub(super) faults: Faults,
     pub(super) journal: Ring,
     pub(super) watchers: Vec<Watcher>,
+    /// The last system call filter that was read, and what from.
+    pub(super) filter: Option<(Seccomp, Filter)>,
 }
 
 impl State {

@@ -44,6 +44,23 @@ const FILES: [(&str, u32, &str); 13] = [
     ("/proc/timer_stats", 0o644, "Timer Stats Version: v0.3\n"),
 ];
 
+/// What a path is that this kernel has, hidden or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KernelPath {
+    File,
+    Directory,
+}
+
+impl KernelPath {
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        if DIRECTORIES.contains(&path) {
+            return Some(Self::Directory);
+        }
+        let file = FILES.iter().any(|(file, ..)| *file == path);
+        file.then_some(Self::File)
+    }
+}
+
 /// What is at `path` in one of the kernel's file systems.
 pub(super) fn kernel_node(spec: &PlanSpec, path: &str) -> Option<Node> {
     match path {

@@ -60,6 +60,17 @@ impl Node {
     }
 }
 
+impl Kind {
+    /// The part of `st_mode` that says what it is: inode(7).
+    pub(crate) const fn file_type(&self) -> u32 {
+        match self {
+            Self::Directory => 0o040_000,
+            Self::File(_) => 0o100_000,
+            Self::Null | Self::Zero | Self::Full => 0o020_000,
+        }
+    }
+}
+
 impl Content {
     pub(crate) const fn zeros(count: u64) -> Self {
         Self {

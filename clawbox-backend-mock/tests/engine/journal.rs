@@ -22,9 +22,9 @@ async fn the_journal_shows_what_differs() {
             "create",
             "inspect",
             "start",
-            "wait",
+            "run x",
             "kill SIGTERM",
-            "inspect",
+            "wait",
         ])
     };
     let panic = catch_unwind(AssertUnwindSafe(wrong)).unwrap_err();
@@ -39,9 +39,9 @@ async fn the_journal_shows_what_differs() {
         "  inspect",
         "+ attach",
         "  start",
-        "  wait",
+        "  run x",
         "- kill SIGTERM",
-        "  inspect",
+        "  wait",
     ];
     assert_eq!(lines, expected, "{text}");
     assert!(text.ends_with("at 1.500 s\n"), "{text}");

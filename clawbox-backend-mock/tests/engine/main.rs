@@ -6,9 +6,12 @@ mod faults;
 mod images;
 mod journal;
 mod process;
+mod process_one;
 
-use clawbox_backend_mock::{Argv, MockBackend, MockEngine, MockImage, Program, mock_backend};
-use clawbox_containers::ContainerBackend;
+use clawbox_backend_mock::{
+    Argv, MockBackend, MockEngine, MockImage, Program, mock_backend, mock_config,
+};
+use clawbox_containers::{ContainerBackend, ContainerSecurityConfig, InitProgram};
 use clawbox_types::{Capabilities, ContainerOutput, ContainerSpawnRequest, ExitReport};
 
 const IMAGE: &str = "alpine";
@@ -17,6 +20,16 @@ fn backend(image: MockImage) -> MockBackend {
     let engine = MockEngine::new();
     engine.add_image(image);
     mock_backend(engine).unwrap()
+}
+
+/// Without `clawbox-init`: what the engine is told to run is the command itself.
+fn without_init(program: impl Program) -> MockBackend {
+    let engine = MockEngine::new();
+    let image = MockImage::new(IMAGE).unwrap();
+    engine.add_image(image.with_program(Argv::Any, program));
+    let config = mock_config(&engine);
+    let security = ContainerSecurityConfig::new().with_init(InitProgram::Engine);
+    MockBackend::new(engine, &security, config).unwrap()
 }
 
 fn with(program: impl Program) -> MockBackend {

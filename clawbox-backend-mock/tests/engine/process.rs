@@ -1,6 +1,6 @@
 //! Programs and what they can do.
 
-use super::{IMAGE, backend, request, run, with};
+use super::{IMAGE, backend, request, run, with, without_init};
 use clawbox_backend_mock::{Argv, Errno, Exit, Fault, MockImage, Process, Script};
 use clawbox_containers::{ContainerBackend, ContainerEngine, aspects::Init, engine::Signal};
 use std::time::Duration;
@@ -131,6 +131,12 @@ async fn signals_have_their_default_effects_except_on_process_1() {
             Some(code),
             "{number}"
         );
+        let backend = without_init(raise(number));
+        assert_eq!(
+            run(&backend, &["x"]).await.0.exit_code,
+            Some(code),
+            "{number} below the engine's init"
+        );
         let process_1 = Fault::weakened_in_secret(|plan| plan.init = Init::None);
         backend.engine().fail(process_1);
         assert_eq!(
@@ -139,7 +145,7 @@ async fn signals_have_their_default_effects_except_on_process_1() {
             "{number} as process 1"
         );
     }
-    let backend = with(Script::sleep(Duration::from_secs(60)));
+    let backend = without_init(Script::sleep(Duration::from_secs(60)));
     let process_1 = Fault::weakened_in_secret(|plan| plan.init = Init::None);
     backend.engine().fail(process_1);
     let id = backend.spawn(request(&["x"])).await.unwrap().container_id;

@@ -4,8 +4,10 @@
 
 mod capacity;
 mod deadline;
+mod exec;
 mod kill;
 mod orphans;
+mod process_one;
 mod run;
 mod spawn_dropped;
 mod spawn_failed;
@@ -13,9 +15,12 @@ mod spawn_hung;
 mod times;
 mod wait_lost;
 
-use clawbox_backend_mock::{MockBackend, MockEngine, MockImage, Script, mock_config};
+use clawbox_backend_mock::{
+    Fault, InitFault, MockBackend, MockEngine, MockImage, Script, mock_config,
+};
 use clawbox_containers::{
-    ContainerBackend, ContainerResult, ContainerSecurityConfig, ManagerConfig, types::ContainerId,
+    ContainerBackend, ContainerResult, ContainerSecurityConfig, InitProgram, ManagerConfig,
+    types::ContainerId,
 };
 use clawbox_types::{
     Capabilities, ContainerInfo, ContainerSpawnRequest, ContainerStatus, DEFAULT_AGENT_IMAGE,
@@ -51,6 +56,16 @@ fn rig_with(
     let config = edit(mock_config(&engine));
     let backend = MockBackend::new(engine.clone(), security, config).unwrap();
     Rig { engine, backend }
+}
+
+/// Rigs on which only the engine knows of a container's end: its init is process 1, or `clawbox-init` has lost its
+/// manager.
+fn rigs_of_the_engines_word() -> [Rig; 2] {
+    let security = ContainerSecurityConfig::new().with_init(InitProgram::Engine);
+    let cut = rig();
+    let fault = Fault::process_one(InitFault::CutAfterGo);
+    cut.engine.fail(fault.always());
+    [rig_with(&security, |config| config), cut]
 }
 
 fn agent() -> MockImage {

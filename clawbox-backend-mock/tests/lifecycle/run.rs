@@ -34,7 +34,7 @@ async fn the_engine_is_asked_for_no_more_than_needed() {
     rig.backend.wait(&id).await.unwrap();
     rig.backend.kill(&id).await.unwrap();
     let calls = [
-        "create", "inspect", "attach", "start", "wait", "inspect", "remove",
+        "create", "inspect", "attach", "start", "run ok", "wait", "remove",
     ];
     rig.engine.journal().of(&id).assert(&calls);
     assert_eq!(rig.engine.journal().only(&[Op::EnsureImage]).len(), 1);

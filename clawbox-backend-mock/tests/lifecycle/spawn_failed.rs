@@ -96,11 +96,24 @@ async fn whatever_goes_wrong_on_the_way_up_has_its_name_and_leaves_nothing() {
 async fn a_command_that_cannot_be_started_says_so_after_everything_was_in_order() {
     let rig = rig_of(1);
     let error = rig.try_spawn("no-such-program").await.unwrap_err();
-    let ContainerError::StartFailed { id, source } = &error else {
+    let ContainerError::StartFailed {
+        id,
+        source,
+        exit_code,
+    } = &error
+    else {
         panic!("{error:?}");
     };
+    assert_eq!(*exit_code, Some(127));
     assert!(source.to_string().contains("no-such-program"), "{source}");
-    let calls = ["create", "inspect", "attach", "start", "remove"];
+    let calls = [
+        "create",
+        "inspect",
+        "attach",
+        "start",
+        "run no-such-program",
+        "remove",
+    ];
     rig.engine.journal().of(id).assert(&calls);
     rig.assert_nothing_left(1, "no such program").await;
 }
@@ -234,13 +247,17 @@ async fn an_item_that_may_be_degraded_passes_alone() {
 async fn what_could_not_be_seen_is_unverified_and_not_refused() {
     let rig = rig_of(1);
     let blind = Fault::inspection(|inspection| {
-        inspection.facts.oom_score = Observed::Unseen("this engine does not tell".to_owned());
+        let why = "this engine does not tell";
+        inspection.facts.oom_score = Observed::Unseen(why.to_owned());
+        inspection.facts.log = Observed::Unseen(why.to_owned());
     });
     rig.engine.fail(blind);
     let id = rig.spawn("ok").await;
     let report = rig.backend.enforcement(&id).unwrap();
     let verdict = |item| report.get(item).unwrap().verdict;
-    assert_eq!(verdict(PolicyItem::OomScore), Verdict::Unverified);
+    assert_eq!(verdict(PolicyItem::Log), Verdict::Unverified);
+    // The kernel tells of that.
+    assert_eq!(verdict(PolicyItem::OomScore), Verdict::Enforced);
     assert_eq!(verdict(PolicyItem::Memory), Verdict::Enforced);
 }
 

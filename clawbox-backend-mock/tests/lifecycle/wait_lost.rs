@@ -1,6 +1,6 @@
 //! Lost connections while a container runs: none of them is an exit.
 
-use super::rig;
+use super::{rig, rigs_of_the_engines_word};
 use clawbox_backend_mock::{Fault, Op};
 use clawbox_containers::ContainerBackend;
 use clawbox_types::ContainerStatus;
@@ -24,35 +24,37 @@ async fn it_runs_until_the_engine_says_that_it_has_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn an_engine_that_is_away_is_asked_until_it_is_back() {
-    let rig = rig();
-    rig.engine.fail(Fault::lost_answer().on(Op::Wait).always());
-    // The first inspection is gate 1's.
-    rig.engine
-        .fail(Fault::unavailable().on(Op::Inspect).after(1).always());
-    let id = rig.spawn("three").await;
-    sleep(Duration::from_secs(90)).await;
-    assert_eq!(rig.status(&id), ContainerStatus::Running);
-    rig.engine.recover();
-    let exit = rig.backend.wait(&id).await.unwrap();
-    assert_eq!(
-        (exit.status, exit.exit_code),
-        (ContainerStatus::Failed, Some(3))
-    );
+    for rig in rigs_of_the_engines_word() {
+        rig.engine.fail(Fault::lost_answer().on(Op::Wait).always());
+        // The first inspection is gate 1's.
+        rig.engine
+            .fail(Fault::unavailable().on(Op::Inspect).after(1).always());
+        let id = rig.spawn("three").await;
+        sleep(Duration::from_secs(90)).await;
+        assert_eq!(rig.status(&id), ContainerStatus::Running);
+        rig.engine.recover();
+        let exit = rig.backend.wait(&id).await.unwrap();
+        assert_eq!(
+            (exit.status, exit.exit_code),
+            (ContainerStatus::Failed, Some(3))
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_exit_whose_record_cannot_be_read_back_still_counts() {
-    let rig = rig();
-    // The first inspection is gate 1's.
-    rig.engine
-        .fail(Fault::unavailable().on(Op::Inspect).after(1).always());
-    let id = rig.spawn("three").await;
-    let exit = rig.backend.wait(&id).await.unwrap();
-    assert_eq!(
-        (exit.status, exit.exit_code),
-        (ContainerStatus::Failed, Some(3))
-    );
-    assert_eq!(exit.finished_at, None);
+    for rig in rigs_of_the_engines_word() {
+        // The first inspection is gate 1's.
+        rig.engine
+            .fail(Fault::unavailable().on(Op::Inspect).after(1).always());
+        let id = rig.spawn("three").await;
+        let exit = rig.backend.wait(&id).await.unwrap();
+        assert_eq!(
+            (exit.status, exit.exit_code),
+            (ContainerStatus::Failed, Some(3))
+        );
+        assert_eq!(exit.finished_at, None);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,18 +70,19 @@ async fn a_container_that_vanishes_meanwhile_is_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_is_never_answered_is_asked_again() {
-    let rig = rig();
-    rig.engine.fail(Fault::hung().on(Op::Wait).times(2));
-    let id = rig.spawn("minute").await;
-    sleep(Duration::from_secs(45)).await;
-    assert_eq!(rig.status(&id), ContainerStatus::Running);
-    let exit = rig.backend.wait(&id).await.unwrap();
-    assert_eq!(
-        (exit.status, exit.exit_code),
-        (ContainerStatus::Completed, Some(0))
-    );
-    let took = exit.finished_at.unwrap() - exit.started_at.unwrap();
-    assert_eq!(took.whole_seconds(), 60);
+    for rig in rigs_of_the_engines_word() {
+        rig.engine.fail(Fault::hung().on(Op::Wait).times(2));
+        let id = rig.spawn("minute").await;
+        sleep(Duration::from_secs(45)).await;
+        assert_eq!(rig.status(&id), ContainerStatus::Running);
+        let exit = rig.backend.wait(&id).await.unwrap();
+        assert_eq!(
+            (exit.status, exit.exit_code),
+            (ContainerStatus::Completed, Some(0))
+        );
+        let took = exit.finished_at.unwrap() - exit.started_at.unwrap();
+        assert_eq!(took.whole_seconds(), 60);
+    }
 }
 
 #[tokio::test(start_paused = true)]

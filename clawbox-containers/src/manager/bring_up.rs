@@ -1,9 +1,13 @@
-//! The way up: image, plan, create, gate 1, attach, start.
+//! The way up: image, plan, create, gate 1, attach, start, and what process 1 has to say.
 
-use super::lifecycle::{Life, Running};
+use super::{
+    lifecycle::{Life, Running},
+    process_one::Awaited,
+};
 use crate::{
     engine::{ContainerEngine, EngineError, EngineErrorKind, EnginePhase},
     error::{ContainerError, ContainerResult},
+    init::CONTAINER_INIT_DIR,
     labels::Ours,
     plan::ContainerPlan,
     policy::Placement,
@@ -23,14 +27,7 @@ impl<E: ContainerEngine> Life<E> {
     pub(super) async fn prepare(
         &self,
         abandoned: &CancellationToken,
-    ) -> ContainerResult<ContainerPlan> {
-        let given_up = async {
-            tokio::select! {
-                () = abandoned.cancelled() => {}
-                () = self.record.kill.cancelled() => {}
-                () = self.shared.shutdown.cancelled() => {}
-            }
-        };
+    ) -> ContainerResult<(ContainerPlan, Option<Awaited>)> {
         let calls = &self.shared.calls;
         let image = self.admission.image();
         let observer = self.shared.on_pull.clone();
@@ -49,7 +46,7 @@ impl<E: ContainerEngine> Life<E> {
         // A fetch may be dropped half way; the calls after it are waited for, so that their outcome is known.
         let image_facts = tokio::select! {
             found = looked_up => found.map_err(|error| self.image_error(error))?,
-            () = given_up => return Err(self.given_up()),
+            () = self.unwanted(abandoned) => return Err(self.given_up()),
         };
         let ours = Ours {
             id: self.id().clone(),
@@ -58,14 +55,21 @@ impl<E: ContainerEngine> Life<E> {
                 + self.admission.timeout().duration()
                 + START_ALLOWANCE,
         };
-        self.admission.compile(
+        let awaited = self.await_process_one()?;
+        let init_dir = awaited.as_ref().map(|_| match self.init_dir.get() {
+            Some(place) => place.dir().to_owned(),
+            None => CONTAINER_INIT_DIR.into(),
+        });
+        let plan = self.admission.compile(
             &image_facts,
             Placement {
                 identity: self.identity.clone(),
                 labels: ours.encode(),
                 proxy_dir: self.proxy_dir.clone(),
+                init_dir,
             },
-        )
+        )?;
+        Ok((plan, awaited))
     }
 
     /// Brings the container up to the point where its command runs. On any error something may be left at
@@ -73,6 +77,7 @@ impl<E: ContainerEngine> Life<E> {
     pub(super) async fn bring_up(
         &self,
         plan: &ContainerPlan,
+        awaited: Option<Awaited>,
         abandoned: &CancellationToken,
     ) -> ContainerResult<Running> {
         let calls = &self.shared.calls;
@@ -99,8 +104,6 @@ impl<E: ContainerEngine> Life<E> {
                 source: EngineError::new(EngineErrorKind::BadAnswer, says),
             });
         }
-        // First to be set, as this task is the only one that sets it.
-        drop(self.record.enforcement.set(report));
         let chunks = calls
             .change("attach to the output", calls.engine.attach(self.id()))
             .await?;
@@ -113,17 +116,36 @@ impl<E: ContainerEngine> Life<E> {
         if let Err(error) = started {
             output.abort();
             return Err(match error {
-                ContainerError::EngineFailed { source, .. } => ContainerError::StartFailed {
-                    id: self.id().clone(),
-                    source,
-                },
+                ContainerError::EngineFailed { source, .. } => self.start_failed(source),
                 other => other,
             });
         }
+        tracing::debug!(container = %self.id(), "container started");
+        let (report, told) = match (awaited, plan.errand()) {
+            (Some(awaited), Some(errand)) => {
+                let met = self.meet(awaited, plan.spec(), report, errand, abandoned);
+                let (report, told) = met.await.inspect_err(|_| output.abort())?;
+                (report, Some(told))
+            }
+            _ => (report, None),
+        };
+        // First to be set, as this task is the only one that sets it.
+        drop(self.record.enforcement.set(report));
         Ok(Running {
             since: Instant::now(),
+            started_at: self.shared.config.clock.now(),
             output,
+            told,
         })
+    }
+
+    /// Ends when nobody wants the container any more.
+    pub(super) async fn unwanted(&self, abandoned: &CancellationToken) {
+        tokio::select! {
+            () = abandoned.cancelled() => {}
+            () = self.record.kill.cancelled() => {}
+            () = self.shared.shutdown.cancelled() => {}
+        }
     }
 
     /// Stops a spawn that nobody wants any more, between two calls.
@@ -138,7 +160,7 @@ impl<E: ContainerEngine> Life<E> {
         }
     }
 
-    fn given_up(&self) -> ContainerError {
+    pub(super) fn given_up(&self) -> ContainerError {
         ContainerError::InvalidState {
             id: self.id().clone(),
             expected: "wanted until it runs",

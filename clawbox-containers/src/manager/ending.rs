@@ -1,10 +1,16 @@
 //! The way down: the end as the engine tells it, the end by force, and the removal.
 
 use super::{calls::refusal, lifecycle::Life};
-use crate::engine::{ContainerEngine, EngineErrorKind, EnginePhase, EngineState, Signal};
+use crate::{
+    engine::{ContainerEngine, EngineErrorKind, EnginePhase, EngineState, Signal},
+    init::RunEvent,
+};
+use clawbox_init::protocol::End;
 use clawbox_types::{ContainerStatus, ExitReport};
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::{
+    sync::mpsc,
     task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -22,8 +28,20 @@ pub(super) const ASK_AGAIN: (Duration, Duration) =
 /// The exit code of a command that died of `SIGKILL`.
 const SIGKILLED: i32 = 128 + 9;
 
-/// What the engine said of the end.
+/// How long a container may outlive the word of its process 1 that it ends.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was said of the end.
 pub(super) enum Exit {
+    /// By process 1, of its own child.
+    Told {
+        end: End,
+        by_deadline: bool,
+        oom_kills: Option<u64>,
+        state: Option<EngineState>,
+        at: OffsetDateTime,
+    },
+    /// By the engine.
     Ended {
         code: i32,
         state: Option<EngineState>,
@@ -33,6 +51,50 @@ pub(super) enum Exit {
 }
 
 impl<E: ContainerEngine> Life<E> {
+    /// The container's own end: as process 1 tells it, or, where that is gone without a word, the engine.
+    pub(super) async fn end(
+        &self,
+        told: &mut Option<mpsc::Receiver<RunEvent>>,
+        ask_again: Duration,
+    ) -> Exit {
+        if let Some(events) = told {
+            if let Some(RunEvent::Ended {
+                end,
+                by_deadline,
+                oom_kills,
+            }) = events.recv().await
+            {
+                let at = self.shared.config.clock.now();
+                let state = match oom_kills {
+                    Some(_) => None,
+                    None => self.final_state().await,
+                };
+                return Exit::Told {
+                    end,
+                    by_deadline,
+                    oom_kills,
+                    state,
+                    at,
+                };
+            }
+            *told = None;
+        }
+        self.exit(ask_again).await
+    }
+
+    /// Process 1 has told the end and goes itself. Where the engine does not see it go, it is made to.
+    pub(super) async fn confirm_end(&self) {
+        match timeout(END_PATIENCE, self.shared.calls.engine.wait(self.id())).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) if error.kind() == EngineErrorKind::NotFound => return,
+            Ok(Err(error)) => {
+                tracing::warn!(container = %self.id(), %error, "the end is not confirmed yet")
+            }
+            Err(_) => tracing::warn!(container = %self.id(), "process 1 outlives its command"),
+        }
+        self.end_by(Instant::now(), &mut None).await;
+    }
+
     /// The container's own end, as told by an engine that answers. A lost connection is not an exit.
     pub(super) async fn exit(&self, ask_again: Duration) -> Exit {
         let calls = &self.shared.calls;
@@ -91,8 +153,12 @@ impl<E: ContainerEngine> Life<E> {
     }
 
     /// Ends the container: asked at once, forced at `force_at`, again and again until the engine confirms.
-    pub(super) async fn end_by(&self, force_at: Instant) -> Exit {
-        let exit = self.exit(ASK_AGAIN.1);
+    pub(super) async fn end_by(
+        &self,
+        force_at: Instant,
+        told: &mut Option<mpsc::Receiver<RunEvent>>,
+    ) -> Exit {
+        let exit = self.end(told, ASK_AGAIN.1);
         tokio::pin!(exit);
         let ask = async {
             self.signal(Signal::Term).await;
@@ -139,26 +205,52 @@ impl<E: ContainerEngine> Life<E> {
         self.record.capture.end(true);
     }
 
-    pub(super) fn report(&self, ended_as: Option<ContainerStatus>, exit: Exit) -> ExitReport {
-        let (code, state) = match exit {
-            Exit::Ended { code, state } => (Some(code), state),
-            Exit::Vanished => (None, None),
+    pub(super) fn report(
+        &self,
+        ended_as: Option<ContainerStatus>,
+        exit: Exit,
+        started_at: OffsetDateTime,
+    ) -> ExitReport {
+        let mut report = ExitReport::new(ContainerStatus::Lost);
+        let mut by_deadline = false;
+        match exit {
+            Exit::Told {
+                end,
+                by_deadline: deadline,
+                oom_kills,
+                state,
+                at,
+            } => {
+                report.exit_code = Some(match end {
+                    End::Code(code) => code.into(),
+                    End::Signal(signal) => i32::from(signal) + 128,
+                });
+                if let End::Signal(signal) = end {
+                    report.signal = Some(signal.into());
+                }
+                by_deadline = deadline;
+                report.oom_killed = match oom_kills {
+                    Some(count) => Some(count > 0),
+                    None => oom_killed(state.as_ref(), report.exit_code, ended_as),
+                };
+                report.started_at = Some(started_at);
+                report.finished_at = Some(at);
+            }
+            Exit::Ended { code, state } => {
+                report.exit_code = Some(code);
+                report.oom_killed = oom_killed(state.as_ref(), Some(code), ended_as);
+                report.started_at = state.as_ref().and_then(|state| state.started_at);
+                report.finished_at = state.and_then(|state| state.finished_at);
+            }
+            Exit::Vanished => {}
+        }
+        report.status = match (ended_as, report.exit_code) {
+            (Some(status), _) => status,
+            _ if by_deadline => ContainerStatus::TimedOut,
+            (None, Some(0)) => ContainerStatus::Completed,
+            (None, Some(_)) => ContainerStatus::Failed,
+            (None, None) => ContainerStatus::Lost,
         };
-        let own_end = match code {
-            Some(0) => ContainerStatus::Completed,
-            Some(_) => ContainerStatus::Failed,
-            None => ContainerStatus::Lost,
-        };
-        let mut report = ExitReport::new(ended_as.unwrap_or(own_end));
-        report.exit_code = code;
-        // An engine may miss the kernel's notice, so its silence about a SIGKILL of unknown origin is no answer.
-        let unexplained = code == Some(SIGKILLED) && ended_as.is_none();
-        report.oom_killed = state
-            .as_ref()
-            .map(|state| state.oom_killed)
-            .filter(|oom_killed| *oom_killed || !unexplained);
-        report.started_at = state.as_ref().and_then(|state| state.started_at);
-        report.finished_at = state.and_then(|state| state.finished_at);
         (
             report.stdout_dropped,
             report.stderr_dropped,
@@ -188,4 +280,16 @@ impl<E: ContainerEngine> Life<E> {
             pause = (pause * 2).min(BACK_OFF.1);
         }
     }
+}
+
+/// An engine may miss the kernel's notice, so its silence about a `SIGKILL` of unknown origin is no answer.
+fn oom_killed(
+    state: Option<&EngineState>,
+    code: Option<i32>,
+    ended_as: Option<ContainerStatus>,
+) -> Option<bool> {
+    let unexplained = code == Some(SIGKILLED) && ended_as.is_none();
+    state
+        .map(|state| state.oom_killed)
+        .filter(|oom_killed| *oom_killed || !unexplained)
 }

@@ -10,12 +10,18 @@ use super::{
 use crate::{
     engine::{ContainerEngine, EngineErrorKind},
     error::{ContainerError, ContainerResult},
+    init::{Place, RunEvent},
     policy::Admission,
 };
 use clawbox_types::{ContainerId, ContainerIdentity, ContainerInfo, ContainerStatus, ExitReport};
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use time::OffsetDateTime;
 use tokio::{
-    sync::{OwnedSemaphorePermit, oneshot},
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
     task::JoinHandle,
     time::{Instant, sleep_until, timeout},
 };
@@ -31,6 +37,8 @@ pub(super) struct Life<E> {
     pub(super) admission: Admission,
     pub(super) identity: ContainerIdentity,
     pub(super) proxy_dir: Option<PathBuf>,
+    /// Where its process 1 connects to us, where that is a directory of the host's.
+    pub(super) init_dir: OnceLock<Place>,
     /// Its place among the containers that may exist.
     pub(super) place: OwnedSemaphorePermit,
 }
@@ -50,22 +58,26 @@ enum Cause {
 /// A container whose command runs.
 pub(super) struct Running {
     pub(super) since: Instant,
+    pub(super) started_at: OffsetDateTime,
     pub(super) output: JoinHandle<()>,
+    /// What process 1 tells of the command, where it is ours.
+    pub(super) told: Option<mpsc::Receiver<RunEvent>>,
 }
 
 impl<E: ContainerEngine> Life<E> {
     /// Brings the container up, tells `answer`, and stays with it until the engine confirms that it is gone.
     pub(super) async fn run(self, abandoned: CancellationToken, answer: Answer) {
         let _end = EndOfTask(Arc::clone(&self.record));
-        let plan = match self.prepare(&abandoned).await {
-            Ok(plan) => plan,
+        let (plan, reception) = match self.prepare(&abandoned).await {
+            Ok(prepared) => prepared,
             Err(error) => {
                 self.fail(&error);
                 self.forget();
                 return tell(Some((answer, error)));
             }
         };
-        match self.bring_up(&plan, &abandoned).await {
+        // Boxed, as it is much larger than what comes after it, and a task is as large as its largest part.
+        match Box::pin(self.bring_up(&plan, reception, &abandoned)).await {
             Ok(running) => {
                 drop(plan);
                 let info = self.record.set_running();
@@ -124,18 +136,19 @@ impl<E: ContainerEngine> Life<E> {
 
     /// Leaves a container that is gone. Its place is free before anybody hears of it.
     fn leave(self) {
+        drop(self.init_dir);
         drop(self.place);
         self.record.gone.cancel();
     }
 
     /// Waits for the end, whichever it is, and for the removal after it.
-    async fn see_through(self, running: Running, abandoned: &CancellationToken) {
+    async fn see_through(self, mut running: Running, abandoned: &CancellationToken) {
         let limit = self.admission.timeout().duration();
         let grace = self.shared.config.stop_grace;
         let deadline = running.since + limit;
         let cause = tokio::select! {
             biased;
-            exit = self.exit(ASK_AGAIN.0) => Cause::Exit(exit),
+            exit = self.end(&mut running.told, ASK_AGAIN.0) => Cause::Exit(exit),
             () = self.record.kill.cancelled() => Cause::Killed,
             () = self.shared.shutdown.cancelled() => Cause::Killed,
             () = abandoned.cancelled() => Cause::Abandoned,
@@ -144,21 +157,32 @@ impl<E: ContainerEngine> Life<E> {
         self.shared.tokens.revoke(self.id());
         let (status, exit) = match cause {
             Cause::Exit(exit) => (None, exit),
-            Cause::Deadline => (Some(ContainerStatus::TimedOut), self.end_by(deadline).await),
+            Cause::Deadline => (
+                Some(ContainerStatus::TimedOut),
+                self.end_by(deadline, &mut running.told).await,
+            ),
             Cause::Killed => (
                 Some(ContainerStatus::Killed),
-                self.end_by(Instant::now() + grace).await,
+                self.end_by(Instant::now() + grace, &mut running.told).await,
             ),
             Cause::Abandoned => (
                 Some(ContainerStatus::Killed),
-                self.end_by(Instant::now()).await,
+                self.end_by(Instant::now(), &mut running.told).await,
             ),
         };
+        let unconfirmed = matches!(exit, Exit::Told { .. });
         self.drain(running.output).await;
-        let report = self.report(status, exit);
+        let report = self.report(status, exit, running.started_at);
         tracing::info!(container = %self.id(), status = %report.status, exit_code = report.exit_code, "container ended");
         self.record.set_end(report);
+        let rest = async {
+            if unconfirmed {
+                self.confirm_end().await;
+            }
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
+            () = rest => {}
             () = self.record.remove.cancelled() => {}
             () = self.record.kill.cancelled() => {}
             () = self.shared.shutdown.cancelled() => {}

@@ -3,6 +3,7 @@
 use crate::{
     capture::Capture,
     error::{ContainerError, ContainerResult},
+    init::{Errand, ProcessOne},
 };
 use clawbox_types::{ContainerId, ContainerInfo, ContainerStatus, EnforcementReport, ExitReport};
 use std::{
@@ -34,8 +35,10 @@ pub(crate) struct Record {
     info: Mutex<ContainerInfo>,
     /// What it printed.
     pub(crate) capture: Arc<Capture>,
-    /// What gate 1 saw.
+    /// What the gates saw.
     pub(crate) enforcement: OnceLock<EnforcementReport>,
+    /// Its process 1, where that is ours and the command was sent; and that command, which others take after.
+    pub(crate) process_one: OnceLock<(Arc<ProcessOne>, Errand)>,
     /// How it ended; set once, by its owner task.
     end: watch::Sender<Option<ExitReport>>,
     /// Asks the owner task to end it.
@@ -75,6 +78,7 @@ impl Registry {
             info: Mutex::new(info),
             capture: Arc::new(Capture::new(output_limit)),
             enforcement: OnceLock::new(),
+            process_one: OnceLock::new(),
             end: watch::Sender::new(None),
             kill: CancellationToken::new(),
             remove: CancellationToken::new(),

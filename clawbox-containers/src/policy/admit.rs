@@ -6,8 +6,8 @@ use crate::{
     proxy::check_proxy_path,
 };
 use clawbox_types::{
-    ContainerSpawnRequest, CpuQuota, CpuShares, EnvValue, ImageRef, MemoryLimit, OutputLimit,
-    PidsLimit, SandboxPolicy, Timeout, Violation,
+    ContainerSpawnRequest, CpuQuota, CpuShares, EnvValue, ExecRequest, ImageRef, MemoryLimit,
+    OutputLimit, PidsLimit, SandboxPolicy, Timeout, Violation,
 };
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -67,6 +67,33 @@ impl Admission {
 }
 
 impl SecurityPolicy {
+    /// Decides on a further command in a running container.
+    ///
+    /// # Errors
+    ///
+    /// All violations at once, as [`admit`](Self::admit).
+    pub fn admit_exec(&self, request: &ExecRequest) -> ContainerResult<()> {
+        let impossible = request.check().err().unwrap_or_default();
+        let mut forbidden = reserved_keys(&request.env);
+        let most = self.max_output.get();
+        if let Some(limit) = request.max_output_bytes.filter(|limit| *limit > most) {
+            forbidden.push(Violation::new(
+                "max_output_bytes",
+                limit,
+                format!("at most {most}"),
+            ));
+        }
+        match (impossible.is_empty(), forbidden.is_empty()) {
+            (true, true) => Ok(()),
+            (false, true) => Err(ContainerError::InvalidRequest {
+                violations: impossible,
+            }),
+            (_, false) => Err(ContainerError::PolicyDenied {
+                violations: [impossible, forbidden].concat(),
+            }),
+        }
+    }
+
     /// Decides on a request, without asking any engine.
     ///
     /// # Errors
@@ -85,11 +112,7 @@ impl SecurityPolicy {
             ));
         }
         self.limits_forbid(request, &mut forbidden);
-        for key in request.env.keys() {
-            if let Some(accepted) = reserved(key) {
-                forbidden.push(Violation::new(format!("env.{key}"), key, accepted));
-            }
-        }
+        forbidden.extend(reserved_keys(&request.env));
         if let Some(path) = &request.proxy_socket {
             forbidden.extend(check_proxy_path(path).err().map(|e| e.at("proxy_socket")));
         }
@@ -222,4 +245,12 @@ impl SecurityPolicy {
             policy: self.clone(),
         })
     }
+}
+
+fn reserved_keys(env: &BTreeMap<String, String>) -> Vec<Violation> {
+    let refused = |key: &String| Some((key.clone(), reserved(key)?));
+    env.keys()
+        .filter_map(refused)
+        .map(|(key, accepted)| Violation::new(format!("env.{key}"), key, accepted))
+        .collect()
 }

@@ -13,6 +13,7 @@ use crate::{
     },
     engine::ImageFacts,
     error::{ContainerError, ContainerResult},
+    init::{CONTAINER_INIT, CONTAINER_INIT_DIR, CONTAINER_INIT_SOCKET, Errand},
     plan::{ContainerPlan, PlanSpec},
     proxy::{CONTAINER_SOCKET, CONTAINER_SOCKET_DIR},
     seccomp::SeccompProfile,
@@ -34,10 +35,15 @@ pub struct Placement {
     pub labels: BTreeMap<String, String>,
     /// The canonical directory of the proxy's socket, which holds nothing else.
     pub proxy_dir: Option<PathBuf>,
+    /// The canonical directory of process 1's program and socket. `None`: process 1 is the engine's.
+    pub init_dir: Option<PathBuf>,
 }
 
 /// The period of the CPU quota, in microseconds: the kernel's default.
 const CPU_PERIOD_US: u64 = 100_000;
+
+/// Where programs are looked for when neither the image nor the request says: what engines add by themselves.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Hidden from a container: what engines hide by default, what tells of the host's hardware and power, and the
 /// POSIX message queues, which are a writable file system even where there is no shared memory.
@@ -95,7 +101,35 @@ impl Admission {
         };
         let mut labels = placement.labels;
         labels.insert("clawbox.policy".to_owned(), self.sandbox.to_string());
-        Ok(ContainerPlan::new(PlanSpec {
+        let binds = [
+            (placement.proxy_dir, CONTAINER_SOCKET_DIR),
+            (placement.init_dir.clone(), CONTAINER_INIT_DIR),
+        ];
+        let (init, command, environment, errand) = match placement.init_dir {
+            // The engine is told of process 1 alone: the command and its secrets are for process 1.
+            Some(_) => (
+                Init::Clawbox,
+                command_line(
+                    [CONTAINER_INIT, CONTAINER_INIT_SOCKET]
+                        .map(str::to_owned)
+                        .into(),
+                    "/".to_owned(),
+                ),
+                of_image_only(image),
+                Some(Errand {
+                    argv,
+                    directory: working_dir,
+                    environment: set(environment),
+                }),
+            ),
+            None => (
+                Init::Engine,
+                command_line(argv, working_dir),
+                environment,
+                None,
+            ),
+        };
+        let spec = PlanSpec {
             user: self.policy.user.to_string(),
             read_only_root: true,
             capabilities: CapabilitySets {
@@ -118,14 +152,15 @@ impl Admission {
             cpu_shares: self.cpu_shares.into(),
             tmpfs,
             mounts: Binds(
-                placement
-                    .proxy_dir
-                    .map(|source| Bind {
-                        source,
-                        target: CONTAINER_SOCKET_DIR.to_owned(),
-                        read_only: true,
-                    })
+                binds
                     .into_iter()
+                    .filter_map(|(source, target)| {
+                        Some(Bind {
+                            source: source?,
+                            target: target.to_owned(),
+                            read_only: true,
+                        })
+                    })
                     .collect(),
             ),
             ipc: Ipc::None,
@@ -148,14 +183,9 @@ impl Admission {
             devices: DeviceAccess::default(),
             lifecycle: EngineDuties::default(),
             image: image.id.clone(),
-            command: CommandLine {
-                argv,
-                working_dir,
-                stop_signal: "SIGTERM".to_owned(),
-                health_check: false,
-            },
+            command,
             environment,
-            init: Init::Engine,
+            init,
             log: LogBounds {
                 max_file_bytes: 1 << 20,
                 max_files: 2,
@@ -165,7 +195,8 @@ impl Admission {
                 hostname: "clawbox".to_owned(),
                 labels,
             },
-        }))
+        };
+        Ok(ContainerPlan::new(spec, errand))
     }
 
     fn argv(&self, image: &ImageFacts, found: &mut Vec<Violation>) -> Vec<String> {
@@ -223,13 +254,17 @@ impl Admission {
                 .map(|(key, value)| (key.clone(), Some(value.clone()))),
         );
         // A user without an entry in the image's passwd would have the read-only / as its home.
-        let home = (!env.contains_key("HOME")).then(|| ("HOME", "/tmp".to_owned()));
+        let missing = [("HOME", "/tmp"), ("PATH", DEFAULT_PATH)]
+            .into_iter()
+            .filter(|(key, _)| !matches!(env.get(*key), Some(Some(_))))
+            .map(|(key, value)| (key, value.to_owned()))
+            .collect::<Vec<_>>();
         let ours = [
             ("CLAWBOX_CONTAINER_ID", identity.id.to_string()),
             ("CLAWBOX_PROXY_SOCKET", CONTAINER_SOCKET.to_owned()),
             ("CLAWBOX_PROXY_TOKEN", identity.token.reveal()),
         ];
-        for (key, value) in ours.into_iter().chain(home) {
+        for (key, value) in ours.into_iter().chain(missing) {
             match value.parse::<EnvValue>() {
                 Ok(value) => {
                     env.insert(key.to_owned(), Some(value));
@@ -239,4 +274,28 @@ impl Admission {
         }
         Environment(env)
     }
+}
+
+fn command_line(argv: Vec<String>, working_dir: String) -> CommandLine {
+    CommandLine {
+        argv,
+        working_dir,
+        stop_signal: "SIGTERM".to_owned(),
+        health_check: false,
+    }
+}
+
+/// Takes away whatever the image sets.
+fn of_image_only(image: &ImageFacts) -> Environment {
+    let keys = image.env.iter().filter_map(|entry| entry.split('=').next());
+    Environment(keys.map(|key| (key.to_owned(), None)).collect())
+}
+
+/// The variables that are set.
+fn set(environment: Environment) -> BTreeMap<String, EnvValue> {
+    let Environment(variables) = environment;
+    variables
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
 }

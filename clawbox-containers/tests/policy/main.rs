@@ -38,6 +38,7 @@ fn placement() -> Placement {
         ),
         labels: BTreeMap::new(),
         proxy_dir: None,
+        init_dir: None,
     }
 }
 

@@ -1,10 +1,12 @@
 //! `clawbox doctor`: which engines are there, what each can enforce, and what would mend the rest.
 
 mod diagnosis;
+mod process_one;
 
 use super::{engine, engine::Choice, status, table::table};
 use clawbox::{Backend, ConnectOptions, ContainerResult, EngineInfo, connect};
 use diagnosis::Problem;
+use process_one::ProcessOne;
 use serde::Serialize;
 
 const EXAMPLES: &str = "\
@@ -28,6 +30,7 @@ pub(crate) struct Args {
 struct Findings {
     version: &'static str,
     compiled_in: Vec<&'static str>,
+    process_one: ProcessOne,
     engines: Vec<Finding>,
 }
 
@@ -50,6 +53,7 @@ pub(crate) async fn execute(args: &Args) -> ContainerResult<u8> {
     let mut findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
         compiled_in: compiled.map(Backend::name).collect(),
+        process_one: ProcessOne::look(),
         engines: Vec::new(),
     };
     for backend in looked_at {
@@ -93,6 +97,7 @@ impl Findings {
             names => names.join(", "),
         };
         let mut text = format!("clawbox {}, with {compiled}\n", self.version);
+        self.process_one.describe(&mut text);
         if self.engines.is_empty() {
             text.push_str("\nno engine can be used: this clawbox was built without one\n");
         }

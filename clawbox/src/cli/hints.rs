@@ -1,5 +1,6 @@
 //! What to do next after an error, and how an error that lists things is written one to a line.
 
+use clawbox::containers::engine::EngineError;
 use clawbox::types::InvalidValue;
 use clawbox::{ContainerError, ContainerResult, Violation};
 
@@ -83,6 +84,14 @@ pub(crate) fn hints(error: &ContainerError) -> Vec<String> {
                 )
             })
             .collect(),
+        ContainerError::Unsupported { what, .. } if what.contains("clawbox-init") => {
+            vec!["--init engine does without, and proves less; `clawbox doctor` says more".to_owned()]
+        }
+        ContainerError::EngineFailed { source, .. } if hides_our_files(source) => vec![
+            "the engine sees other files than this process: run it on the same host, with the same /run and /tmp"
+                .to_owned(),
+            "or --init engine, which shares no directory, and proves less".to_owned(),
+        ],
         ContainerError::NotFound { .. } => {
             vec!["`clawbox ps` lists the containers that are there".to_owned()]
         }
@@ -92,6 +101,13 @@ pub(crate) fn hints(error: &ContainerError) -> Vec<String> {
         ],
         _ => Vec::new(),
     }
+}
+
+/// Whether the engine did not find a directory of ours, in Docker's words.
+fn hides_our_files(error: &EngineError) -> bool {
+    error
+        .to_string()
+        .contains("bind source path does not exist")
 }
 
 /// An error of the command line's own that belongs to an option.

@@ -7,7 +7,7 @@ use super::{engine, hints, pull::Pull, say::Say, status, values};
 use clap::ValueEnum;
 use clawbox::{
     Capabilities, ConnectOptions, ContainerResult, ContainerSecurityConfig, ContainerSpawnRequest,
-    ImageRule, PolicyItem, PullPolicy, ResourceLimits,
+    ImageRule, InitProgram, PolicyItem, PullPolicy, ResourceLimits,
     types::{CpuQuota, DEFAULT_AGENT_IMAGE, MemoryLimit, OutputLimit, PidsLimit, Timeout},
 };
 use report::Report;
@@ -49,6 +49,10 @@ pub(crate) struct Args {
     /// Set an environment variable (repeatable)
     #[arg(short, long = "env", value_name = "KEY=VALUE", value_parser = values::variable)]
     env: Vec<(String, String)>,
+    /// Process 1. With `engine`, nobody asks the kernel what holds, the engine's records keep the environment and the
+    /// token, no command can be added, and only a live clawbox holds the deadline
+    #[arg(long, value_enum, value_name = "PROGRAM", default_value_t)]
+    init: Init,
     /// Let it reach the proxy at this socket, DIRECTORY/proxy.sock
     #[arg(long, value_name = "PATH")]
     proxy_socket: Option<PathBuf>,
@@ -72,6 +76,16 @@ enum Pulling {
     #[default]
     IfMissing,
     Always,
+}
+
+/// Who is process 1.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Init {
+    /// clawbox-init
+    #[default]
+    Clawbox,
+    /// The engine's own
+    Engine,
 }
 
 /// Runs the command, and gives its exit status or clawbox's own.
@@ -123,7 +137,9 @@ impl Args {
 
     /// Operator and requester are the same person here: what the options ask for is allowed, and nothing else.
     fn options(&self, pull: &Arc<Pull>) -> ConnectOptions {
-        let mut security = ContainerSecurityConfig::new().with_pull(self.pull.into());
+        let mut security = ContainerSecurityConfig::new()
+            .with_pull(self.pull.into())
+            .with_init(self.init.into());
         let rules = self.allow_image.iter().map(ToString::to_string);
         security.allowed_images.extend(rules);
         security.allow_degraded.extend(&self.allow_degraded);
@@ -144,6 +160,15 @@ impl From<Pulling> for PullPolicy {
             Pulling::Never => Self::Never,
             Pulling::IfMissing => Self::IfMissing,
             Pulling::Always => Self::Always,
+        }
+    }
+}
+
+impl From<Init> for InitProgram {
+    fn from(init: Init) -> Self {
+        match init {
+            Init::Clawbox => Self::Clawbox,
+            Init::Engine => Self::Engine,
         }
     }
 }
@@ -176,24 +201,22 @@ mod tests {
                 .with_cpu_millis(config.cpu_millis)
                 .with_pids(config.pids)
         );
-        assert_eq!(
-            args.options(&Pull::new("a", Say::default()))
-                .security
-                .allowed_images,
-            config.allowed_images
-        );
+        let security = args.options(&Pull::new("a", Say::default())).security;
+        assert_eq!(security.allowed_images, config.allowed_images);
+        assert_eq!(security.init, config.init);
     }
 
     #[test]
     fn the_ceilings_are_what_the_options_ask_for() {
         let line = "--memory 9g --cpus 3.5 --pids 4000 --timeout 25h --max-output 17m \
-                    --allow-image busybox --allow-degraded swap --pull never";
+                    --allow-image busybox --allow-degraded swap --pull never --init engine";
         let args = parse(&line.split_whitespace().collect::<Vec<_>>());
         let options = args.options(&Pull::new("a", Say::default()));
         let policy = clawbox::containers::policy::SecurityPolicy::new(&options.security).unwrap();
         let request = args.request().unwrap().with_image("busybox");
         assert!(policy.admit(&request).is_ok());
         assert_eq!(policy.pull(), PullPolicy::Never);
+        assert_eq!(policy.init(), InitProgram::Engine);
         assert!(policy.allow_degraded().contains(&PolicyItem::Swap));
     }
 

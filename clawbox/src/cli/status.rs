@@ -1,6 +1,6 @@
 //! Exit statuses.
 
-use clawbox::containers::engine::EngineError;
+use clawbox::containers::{engine::EngineError, init::CONTAINER_INIT};
 use clawbox::{ContainerError, ContainerStatus, ExitReport};
 
 /// What was asked for was done.
@@ -33,6 +33,10 @@ pub(crate) fn of_exit(exit: &ExitReport) -> u8 {
 /// The status of a run whose command never ran.
 pub(crate) fn of_failure(error: &ContainerError) -> u8 {
     match error {
+        ContainerError::StartFailed {
+            exit_code: Some(code),
+            ..
+        } => u8::try_from(*code).unwrap_or(REFUSED),
         ContainerError::StartFailed { source, .. } => of_start(source),
         _ => REFUSED,
     }
@@ -43,7 +47,7 @@ pub(crate) fn of_failure(error: &ContainerError) -> u8 {
 fn of_start(error: &EngineError) -> u8 {
     let words = error.to_string().to_ascii_lowercase();
     let has = |any: &[&str]| any.iter().any(|part| words.contains(part));
-    if !has(&["exec", "stat /", "no such program"]) || has(&["chdir", "mount"]) {
+    if !has(&["exec", "stat /", "no such program"]) || has(&["chdir", "mount", CONTAINER_INIT]) {
         REFUSED
     } else if has(&["permission denied", "format error", "is a directory"]) {
         NOT_EXECUTABLE
@@ -92,6 +96,10 @@ mod tests {
             ),
             (
                 r#"error mounting "/a" to rootfs at "/run/clawbox": no such file or directory"#,
+                REFUSED,
+            ),
+            (
+                r#"runc create failed: unable to start container process: exec: "/.clawbox/init": permission denied"#,
                 REFUSED,
             ),
             (r#""nosuch": no such program in the image"#, NOT_FOUND),

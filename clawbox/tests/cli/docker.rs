@@ -5,17 +5,26 @@ use crate::{
     rig::{Live, Rig, end},
 };
 use rustix::process::Signal;
+use serde_json::Value;
 use std::{
-    fs, thread,
+    fs,
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    thread,
     time::{Duration, Instant},
 };
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub(crate) const CASES: &[Case] = &[
     ("a_shell_in_the_sandbox", shell),
     ("nothing_is_left_of_a_run", nothing_left),
-    ("a_program_that_cannot_be_executed_is_126", not_executable),
+    ("a_program_that_cannot_be_run_is_named", not_run),
     ("two_runs_do_not_disturb_each_other", parallel),
     ("what_a_killed_clawbox_leaves_is_an_orphan", orphan),
+    ("a_container_ends_at_its_deadline_without_clawbox", deadline),
+    ("the_engines_own_process_one_is_asked_for", engines_init),
+    ("a_refused_state_directory_is_named", state_directory),
     ("kill_ends_anothers_container", kill),
     ("doctor_knows_the_engine", doctor),
 ];
@@ -47,9 +56,20 @@ fn nothing_left(rig: &Rig) {
     assert_eq!(leases.count(), 0);
 }
 
-fn not_executable(rig: &Rig) {
-    let ended = end(rig.run(&[], &["/etc/passwd"]));
-    assert_eq!(ended.status, 126, "{ended:?}");
+fn not_run(rig: &Rig) {
+    for (program, status, words) in [
+        (
+            "/etc/passwd",
+            126,
+            r#"program "/etc/passwd": Permission denied"#,
+        ),
+        ("nosuch", 127, r#"no program "nosuch" in the PATH"#),
+        ("/nosuch", 127, r#"no program "/nosuch" in the container"#),
+    ] {
+        let ended = end(rig.run(&[], &[program]));
+        assert_eq!(ended.status, status, "{ended:?}");
+        assert!(ended.stderr.contains(words), "{ended:?}");
+    }
 }
 
 fn parallel(rig: &Rig) {
@@ -108,6 +128,86 @@ fn orphan(rig: &Rig) {
     assert_eq!(rig.find(&alive), None);
 }
 
+fn deadline(rig: &Rig) {
+    let mut victim = Live::start(rig.run(&["--timeout=3s"], &STAY));
+    let id = victim.line();
+    victim.signal(Signal::KILL);
+    assert_eq!(victim.end().0, None);
+    let left = fs::read_dir(rig.path("clawbox")).expect("a directory");
+    assert_eq!(left.count(), 2, "a lease, and the places of process 1");
+
+    assert_eq!(
+        ask(rig, "POST", &format!("/containers/{id}/wait"))["StatusCode"],
+        137
+    );
+    let state = &ask(rig, "GET", &format!("/containers/{id}/json"))["State"];
+    let at = |name: &str| {
+        let text = state[name].as_str().expect("a time");
+        OffsetDateTime::parse(text, &Rfc3339).expect("RFC 3339")
+    };
+    let ran = at("FinishedAt") - at("StartedAt");
+    // Process 1 is half a second more patient than a manager that lives, and a second is to notice.
+    let expected = Duration::from_secs(3)..=Duration::from_millis(4500);
+    assert!(ran >= *expected.start() && ran <= *expected.end(), "{ran}");
+    assert_eq!(state["ExitCode"], 137, "{state}");
+
+    let found = rig.find(&id).expect("the orphan is there");
+    assert_eq!(found["orphan"], true, "{found}");
+    let ended = end(rig.on_engine("cleanup", &[]));
+    assert!(ended.stderr.contains("removed 1 orphan;"), "{ended:?}");
+    assert_eq!(rig.find(&id), None);
+    let left = fs::read_dir(rig.path("clawbox")).expect("a directory");
+    assert_eq!(
+        left.map(|entry| entry.expect("an entry").path())
+            .collect::<Vec<_>>(),
+        [] as [PathBuf; 0]
+    );
+}
+
+/// Docker's own answer.
+fn ask(rig: &Rig, method: &str, path: &str) -> Value {
+    let socket = rig.host().strip_prefix("unix://").expect("a socket");
+    let mut stream = UnixStream::connect(socket).expect("Docker listens");
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n").expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    assert!(head.starts_with("HTTP/1.0 200"), "{answer}");
+    serde_json::from_str(body).expect("JSON")
+}
+
+fn engines_init(rig: &Rig) {
+    for (init, kernel) in [("clawbox", true), ("engine", false)] {
+        let report = rig.path("report.json");
+        let options = [
+            &format!("--init={init}"),
+            "--report",
+            report.to_str().expect("text"),
+        ];
+        let ended = end(rig.run(&options, &["true"]));
+        assert_eq!(ended.status, 0, "{ended:?}");
+        let report = rig.report("report.json");
+        let items = report["enforcement"]["items"].as_array().expect("items");
+        let by_kernel = items
+            .iter()
+            .filter(|item| item["kernel"].is_string())
+            .count();
+        assert_eq!(by_kernel > items.len() / 2, kernel, "{report}");
+        assert_eq!(by_kernel == 0, !kernel, "{report}");
+    }
+}
+
+fn state_directory(rig: &Rig) {
+    fs::write(rig.path("clawbox"), "").expect("a file in its place");
+    let ended = end(rig.run(&[], &["true"]));
+    assert_eq!(ended.status, 125, "{ended:?}");
+    assert!(ended.stderr.contains("the state directory"), "{ended:?}");
+    let ended = end(rig.on_engine("doctor", &[]));
+    let text = String::from_utf8_lossy(&ended.stdout);
+    assert!(text.contains("clawbox-init CANNOT be had"), "{text}");
+    assert!(text.contains("XDG_RUNTIME_DIR"), "{text}");
+}
+
 fn kill(rig: &Rig) {
     let mut live = Live::start(rig.run(&[], &STAY));
     let id = live.line();
@@ -127,4 +227,6 @@ fn doctor(rig: &Rig) {
         text.contains("docker ") && text.contains("memory"),
         "{text}"
     );
+    assert!(text.contains("clawbox-init of "), "{text}");
+    assert!(!text.contains("CANNOT be had"), "{text}");
 }

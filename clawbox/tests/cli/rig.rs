@@ -46,6 +46,11 @@ impl Rig {
         self.dir.path().join(name)
     }
 
+    /// The endpoint that was given.
+    pub(crate) fn host(&self) -> &str {
+        self.engine.last().expect("an option")
+    }
+
     /// `clawbox` with these arguments and nothing of the tester's settings.
     pub(crate) fn bare(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_clawbox"));

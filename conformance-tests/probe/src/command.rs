@@ -109,6 +109,9 @@ pub enum Command {
     },
     /// `syscalls`: tries what a sandbox must refuse; reports [`Syscalls`](crate::Syscalls).
     Syscalls,
+    /// `attack`: tries what a command must not be able to do to process 1; reports
+    /// [`Syscalls`](crate::Syscalls).
+    Attack,
 }
 
 impl Command {
@@ -162,6 +165,7 @@ impl Command {
             }),
             ["copy-exec", path] => Ok(Self::CopyExec { path: owned(path) }),
             ["syscalls"] => Ok(Self::Syscalls),
+            ["attack"] => Ok(Self::Attack),
             [] => Err("a command is missing".to_owned()),
             [name, rest @ ..] => Err(format!(
                 "no command `{name}` takes {} argument(s)",
@@ -213,6 +217,7 @@ impl Command {
             Self::Connect { path, text } => &[&"connect", path, text],
             Self::CopyExec { path } => &[&"copy-exec", path],
             Self::Syscalls => &[&"syscalls"],
+            Self::Attack => &[&"attack"],
         };
         std::iter::once("probe".to_owned())
             .chain(words.iter().map(ToString::to_string))
@@ -302,6 +307,7 @@ mod tests {
             (text(), text()).prop_map(|(path, text)| Command::Connect { path, text }),
             text().prop_map(|path| Command::CopyExec { path }),
             Just(Command::Syscalls),
+            Just(Command::Attack),
         ]
     }
 

@@ -10,9 +10,8 @@ use crate::{
 };
 use clawbox_containers::{
     ContainerError, EngineTimeouts,
-    engine::{EngineErrorKind, Removal},
+    engine::{EngineErrorKind, Removal, Signal},
 };
-use clawbox_probe::Command;
 use clawbox_types::ContainerId;
 use std::time::Duration;
 
@@ -90,17 +89,15 @@ async fn hung(context: &Context) -> Checked {
 async fn lost_wait(context: &Context) -> Checked {
     let rig = context.rig()?;
     rig.tap.fail(Call::Wait, EngineErrorKind::Unavailable);
-    let soon = Command::Sleep {
-        milliseconds: 1000,
-        ignore_term: false,
-    };
-    let id = rig.spawn(request(&soon)).await?.container_id;
+    let id = rig.sleeper().await?;
+    rig.printed(&id, "ready\n").await?;
+    let asked = || rig.tap.count(Call::Wait) + rig.tap.count(Call::Inspect);
+    let before = asked();
+    // Process 1 dies without a word, so that the end is the engine's to tell.
+    context.engine().kill(&id, Signal::Kill).await?;
     let exit = rig.backend.wait(&id).await?;
-    same("exit code", exit.exit_code, Some(0))?;
-    ensure!(
-        rig.tap.count(Call::Wait) > 1,
-        "the engine was not asked again"
-    );
+    same("exit code", exit.exit_code, Some(137))?;
+    ensure!(asked() > before + 1, "the engine was not asked again");
     let output = rig.backend.collect_output(&id).await?;
     same("stdout", output.stdout.text(), "ready\n")
 }

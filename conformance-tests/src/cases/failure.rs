@@ -2,7 +2,7 @@
 
 use crate::{
     case::table,
-    check::{Checked, ensure, ensure_matches, refused, same},
+    check::{Checked, Stop, ensure, ensure_matches, refused, same},
     context::Context,
     rig::{Rig, SLEEPER, request},
     tap::Call,
@@ -13,9 +13,9 @@ use std::time::Duration;
 
 table! { "failure":
     missing_image = "an image that the engine has not is `ImageNotFound`, by its canonical name",
-    no_such_command = "a command that is not in the image is `StartFailed`, or ends with 127 (V10)",
-    command_is_a_directory = "a directory for a command is `StartFailed`, or ends with 126",
-    command_is_not_executable = "a file that is not executable is `StartFailed`, or ends with 126",
+    no_such_command = "a command that is not in the image is `StartFailed` with 127 (V10)",
+    command_is_a_directory = "a directory for a command is `StartFailed` with 126",
+    command_is_not_executable = "a file that is not executable is `StartFailed` with 126",
     start_refused = "a start that the engine refuses is `StartFailed`, and nothing is left",
     place_after_a_failure = "a failed spawn frees its place at once",
     identity_after_a_failure = "the identity of a failed spawn can be used again",
@@ -68,21 +68,27 @@ async fn missing_image(context: &Context) -> Checked {
     Ok(())
 }
 
-/// This program cannot be run. An engine says so at the start; its init, where that is process 1, can only
-/// end with a shell's code for it.
+/// This program cannot be run. Where process 1 is the engine's, that may be all that can do so, and ends with a
+/// shell's code for it.
 async fn unstartable(context: &Context, program: &str, code: i32) -> Checked {
     let rig = context.rig()?;
-    match rig
-        .backend
-        .spawn(request(&SLEEPER).with_command([program]))
-        .await
-    {
-        Ok(info) => {
+    let request = request(&SLEEPER).with_command([program]);
+    match rig.backend.spawn(request).await {
+        Ok(info) if !rig.has_process_one => {
             let exit = rig.backend.wait(&info.container_id).await?;
             same("exit code", exit.exit_code, Some(code))?;
             same("status", exit.status, ContainerStatus::Failed)
         }
-        Err(ContainerError::StartFailed { .. }) => nothing_left(context, &rig).await,
+        Ok(_) => Err(Stop::Failed(format!("{program} was started"))),
+        Err(ContainerError::StartFailed { exit_code, .. }) => {
+            let told = exit_code.filter(|_| rig.has_process_one);
+            same("exit code", told.unwrap_or(code), code)?;
+            ensure!(
+                told.is_some() || !rig.has_process_one,
+                "no exit code is told"
+            );
+            nothing_left(context, &rig).await
+        }
         Err(other) => Err(other.into()),
     }
 }

@@ -204,12 +204,13 @@ async fn everything_that_differs(context: &Context) -> Checked {
 
 async fn unseen_is_not_enforced(context: &Context) -> Checked {
     let rig = context.rig()?;
+    // The kernel knows nothing of an engine's log, so nobody else can tell.
     rig.tap.change_facts(|facts| {
-        facts.oom_score = Observed::Unseen("the suite hid it".to_owned());
+        facts.log = Observed::Unseen("the suite hid it".to_owned());
     });
     let id = rig.sleeper().await?;
     let report = rig.backend.enforcement(&id)?;
-    let item = report.get(PolicyItem::OomScore);
+    let item = report.get(PolicyItem::Log);
     let told = item.map(|item| (item.verdict, item.observed.as_str()));
     same(
         "the hidden item",

@@ -12,7 +12,6 @@ use clawbox_probe::Command;
 use clawbox_types::{ContainerId, ContainerStatus, SandboxPolicy};
 use futures_util::future::join_all;
 use std::time::Duration;
-use time::OffsetDateTime;
 
 table! { "lifecycle":
     spawn_tells_what_runs = "spawn returns a running container's info, and get and list agree",
@@ -35,14 +34,14 @@ async fn spawn_tells_what_runs(context: &Context) -> Checked {
     let rig = context.rig()?;
     let mut request = request(&SLEEPER).with_policy(SandboxPolicy::ContainerDirect);
     request.task = "t".repeat(300);
-    let before = OffsetDateTime::now_utc();
+    let before = context.now();
     let info = rig.spawn(request).await?;
     same("status", info.status, ContainerStatus::Running)?;
     same("policy", info.policy, SandboxPolicy::ContainerDirect)?;
     same("task summary", info.task_summary.len(), 200)?;
     same("proxy socket", info.proxy_socket.as_str(), CONTAINER_SOCKET)?;
     ensure!(
-        (before..=OffsetDateTime::now_utc()).contains(&info.created_at),
+        (before..=context.now()).contains(&info.created_at),
         "created at {}, asked at {before}",
         info.created_at
     );

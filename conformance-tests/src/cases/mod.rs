@@ -4,12 +4,14 @@ mod cannot;
 mod cgroups;
 mod deadline;
 mod engine;
+mod exec;
 mod exit;
 mod failure;
 mod files;
 mod gate;
 mod identity;
 mod image;
+mod init;
 mod kill;
 mod lifecycle;
 mod limits;
@@ -23,7 +25,7 @@ mod tokens;
 
 use crate::case::Case;
 
-const AREAS: [&[Case]; 20] = [
+const AREAS: [&[Case]; 22] = [
     identity::CASES,
     lifecycle::CASES,
     exit::CASES,
@@ -39,6 +41,8 @@ const AREAS: [&[Case]; 20] = [
     gate::CASES,
     cannot::CASES,
     limits::CASES,
+    init::CASES,
+    exec::CASES,
     image::CASES,
     refusal::CASES,
     failure::CASES,

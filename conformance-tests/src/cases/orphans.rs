@@ -72,7 +72,7 @@ async fn survey_tells_own(context: &Context) -> Checked {
         .ok_or_else(|| Stop::Failed("not found".to_owned()))?;
     same("owner", found.owner, Liveness::Alive)?;
     same("phase", found.phase, EnginePhase::Running)?;
-    let left = (found.deadline - time::OffsetDateTime::now_utc()).whole_seconds();
+    let left = (found.deadline - context.now()).whole_seconds();
     // Its limit is a minute, and it has a little longer to be seen off.
     ensure!((45..=75).contains(&left), "the deadline is in {left} s");
     Ok(())

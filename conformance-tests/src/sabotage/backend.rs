@@ -8,10 +8,13 @@ use clawbox_containers::{
 };
 use clawbox_types::{
     ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput, ContainerSpawnRequest,
-    EnforcementReport, EngineInfo, ExitReport,
+    EnforcementReport, EngineInfo, ExecReport, ExecRequest, ExitReport,
 };
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinHandle},
+};
 
 /// What a backend may break.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +66,16 @@ pub(crate) enum Lie {
     Surveyed(fn(&mut Vec<SurveyedContainer>)),
     Counted(fn(usize) -> usize),
     Failed(fn(ContainerError) -> ContainerError),
+    /// A further command is another one.
+    Exec(fn(&mut ExecRequest)),
+    /// A further command ends as another, or as none.
+    Executed(fn(ContainerResult<ExecReport>) -> ContainerResult<ExecReport>),
+    /// A further command whose caller is gone goes on.
+    ExecDetached,
+    /// What a further command may not have is left out, in place of a refusal.
+    ExecWithout,
+    /// No more further commands than this run at once.
+    ExecAtMost(usize),
 }
 
 /// A backend over which one [`Sabotage`] hangs.
@@ -72,6 +85,8 @@ pub(super) struct SabotagedBackend {
     how: How,
     first: Arc<Mutex<Option<ContainerIdentity>>>,
     seen: Arc<Mutex<Vec<ContainerId>>>,
+    /// One for each further command that runs, and one more.
+    running: Arc<()>,
 }
 
 impl SabotagedBackend {
@@ -81,6 +96,7 @@ impl SabotagedBackend {
             how: sabotage.how(),
             first: Arc::default(),
             seen: Arc::default(),
+            running: Arc::default(),
         }
     }
 
@@ -129,6 +145,43 @@ impl SabotagedBackend {
         }
         answer
     }
+
+    async fn exec_otherwise(
+        &self,
+        id: &ContainerId,
+        mut request: ExecRequest,
+    ) -> ContainerResult<ExecReport> {
+        let running = Arc::clone(&self.running);
+        match self.lie() {
+            Some(Lie::Exec(change)) => change(&mut request),
+            Some(Lie::ExecAtMost(most)) if Arc::strong_count(&running) - 1 > most => {
+                return Err(ContainerError::LimitReached { limit: most });
+            }
+            Some(Lie::ExecDetached) => {
+                let (inner, id) = (Arc::clone(&self.inner), id.clone());
+                let ended = tokio::spawn(async move { inner.exec(&id, request).await });
+                return ended.await.map_err(detached)?;
+            }
+            _ => {}
+        }
+        let bare = ExecRequest::new(request.command.iter());
+        let answer = self.inner.exec(id, request).await;
+        match (self.lie(), answer) {
+            (Some(Lie::Executed(change)), answer) => change(answer),
+            (Some(Lie::ExecWithout), Err(ContainerError::PolicyDenied { .. })) => {
+                self.inner.exec(id, bare).await
+            }
+            (_, answer) => answer,
+        }
+    }
+}
+
+fn detached(error: JoinError) -> ContainerError {
+    ContainerError::Io {
+        what: "doing it detached",
+        path: "sabotage".into(),
+        source: std::io::Error::other(error),
+    }
 }
 
 #[async_trait]
@@ -146,11 +199,7 @@ impl ContainerBackend for SabotagedBackend {
         let answer = if matches!(self.lie(), Some(Lie::SpawnsDetached)) {
             let this = self.clone();
             let spawned = tokio::spawn(async move { this.spawn_as_asked(request).await });
-            spawned.await.map_err(|error| ContainerError::Io {
-                what: "spawning",
-                path: "sabotage".into(),
-                source: std::io::Error::other(error),
-            })?
+            spawned.await.map_err(detached)?
         } else {
             self.spawn_as_asked(request).await
         };
@@ -190,6 +239,10 @@ impl ContainerBackend for SabotagedBackend {
 
     fn follow_output(&self, id: &ContainerId) -> ContainerResult<OutputFollower> {
         self.told(self.inner.follow_output(id))
+    }
+
+    async fn exec(&self, id: &ContainerId, request: ExecRequest) -> ContainerResult<ExecReport> {
+        self.told(self.exec_otherwise(id, request).await)
     }
 
     async fn kill(&self, id: &ContainerId) -> ContainerResult<()> {

@@ -10,7 +10,7 @@ use crate::{
     rig::Setup,
     suite::{FIXTURE_IMAGE, run_case},
 };
-use clawbox_containers::{ContainerBackend, ContainerEngine};
+use clawbox_containers::{ContainerBackend, ContainerEngine, InitProgram};
 use std::{io, sync::Arc};
 
 /// Where cases are run under sabotages.
@@ -34,7 +34,7 @@ impl Bench {
 
     /// Runs one case on an engine of its own, under a sabotage or, as a control, under none.
     ///
-    /// A [weakening](Sabotage::weakening) must already be in `engine`. On a paused clock this takes next to no
+    /// A [weakening](Sabotage::weakening) or a [lie of process 1's](Sabotage::init_lie) must already be in `engine`. On a paused clock this takes next to no
     /// time, unless the case [needs the real one](Case::is_real_time).
     pub async fn run(
         &self,
@@ -55,14 +55,18 @@ impl Sabotage {
     pub(crate) fn backend(&self, inner: Arc<dyn ContainerBackend>) -> Arc<dyn ContainerBackend> {
         match self.how() {
             How::Backend(_) | How::Request(_) => Arc::new(SabotagedBackend::new(inner, self)),
-            How::Engine(_) | How::Plan(_) | How::Setup(_) => inner,
+            How::Engine(_) | How::Plan(_) | How::Init(_) | How::Setup(_) => inner,
         }
     }
 
     /// Breaks how a backend is set up.
     pub(crate) fn set_up(&self, setup: &mut Setup) {
-        if let How::Setup(change) = self.how() {
-            change(setup);
+        match self.how() {
+            How::Setup(change) => change(setup),
+            // Gate 2 would see it before any case could.
+            How::Plan(_) => setup.security.init = InitProgram::Engine,
+            How::Engine(lie) if lie.is_overruled() => setup.security.init = InitProgram::Engine,
+            _ => {}
         }
     }
 }

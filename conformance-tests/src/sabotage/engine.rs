@@ -10,6 +10,7 @@ use clawbox_containers::{
         ImageFacts, Inspection, ListedContainer, OutputChunks, PullProgress, Removal, Signal,
     },
     facts::ObservedFacts,
+    init::Carrier,
 };
 use clawbox_types::{ContainerId, EngineInfo, ImageRef, PullPolicy};
 use futures_util::{StreamExt, future::pending, stream};
@@ -38,6 +39,7 @@ pub(crate) enum Lie {
     Warnings(fn(&mut Vec<EngineWarning>)),
     Facts(fn(&mut ObservedFacts)),
     State(fn(&mut EngineState)),
+    Inspected(fn(&mut Inspection)),
     Output(fn(OutputChunks) -> OutputChunks),
     Code(fn(i32) -> i32),
     /// `None`: the signal is not sent.
@@ -54,6 +56,20 @@ pub(crate) enum Lie {
     RemovesAll,
     /// Waiting for what is not there any more does not end.
     WaitsForTheGone,
+}
+
+impl Lie {
+    /// Whether it is about what process 1 of ours tells of a command, so that nobody believes the engine.
+    pub(super) const fn is_overruled(&self) -> bool {
+        matches!(
+            self,
+            Self::Code(_)
+                | Self::State(_)
+                | Self::Late(Call::Wait, _)
+                | Self::Swallowed(Call::Start)
+                | Self::Kind(EngineErrorKind::Refused, _)
+        )
+    }
 }
 
 /// An engine over which one [`Sabotage`] hangs. Where that is none of the engine's, everything passes.
@@ -120,6 +136,10 @@ impl<E: ContainerEngine> ContainerEngine for Sabotaged<E> {
         self.engine.endpoint()
     }
 
+    fn carrier(&self) -> Carrier {
+        self.engine.carrier()
+    }
+
     async fn probe(&self) -> EngineResult<EngineInfo> {
         let undone = || EngineInfo::new("", "", "");
         let mut info = self.call(Call::Probe, undone, self.engine.probe()).await?;
@@ -179,6 +199,7 @@ impl<E: ContainerEngine> ContainerEngine for Sabotaged<E> {
         match self.lie {
             Some(Lie::Facts(change)) => change(&mut inspection.facts),
             Some(Lie::State(change)) => change(&mut inspection.state),
+            Some(Lie::Inspected(change)) => change(&mut inspection),
             Some(Lie::Starts) => inspection.state.phase = EnginePhase::Created,
             _ => {}
         }

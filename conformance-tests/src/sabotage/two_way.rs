@@ -1,6 +1,6 @@
 //! The two-way rule: every sabotage is caught by a case, and every case catches a sabotage.
 
-use super::{Sabotage, Verdicts, likeness::Likeness, verdicts::is_canary};
+use super::{Proofs, Sabotage, Verdicts, likeness::Likeness, verdicts::is_canary};
 use crate::{case::Case, cases::cases};
 use std::{
     sync::{
@@ -92,15 +92,20 @@ impl TwoWay {
         wrong.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks for a case that catches, for each sabotage, and then for a sabotage that is caught, for each case that
-    /// has caught none so far; the likely ones first.
+    /// Tries the pairs that are known, and looks for others where something is in none that holds: for a case that
+    /// catches, for each sabotage, and then for a sabotage that is caught, for each case; the likely ones first.
     pub fn judge(
         &self,
+        known: &Proofs,
         attempt: impl Fn(&'static Sabotage, &'static Case) -> Tried + Sync,
     ) -> Verdicts {
         let likeness = Likeness::new(&self.cases);
-        let verdicts = Mutex::new(Verdicts::new(&self.cases, &self.sabotages));
-        let catches = |sabotage, case| {
+        let tried = self.tried();
+        let verdicts = Mutex::new(Verdicts::new(&self.cases, tried.clone(), &self.sabotages));
+        let catches = |sabotage: &'static Sabotage, case| {
+            if !sabotage.reaches(case) {
+                return false;
+            }
             let tried = attempt(sabotage, case);
             let caught = matches!(tried, Tried::Failed(_));
             lock(&verdicts).record(sabotage, case, tried);
@@ -109,14 +114,28 @@ impl TwoWay {
         let enough = |caught| caught && !self.all;
 
         each(self.jobs, &self.sabotages, |sabotage| {
-            for case in canaries() {
+            for case in tried.iter().filter(|case| is_canary(case)) {
                 catches(sabotage, case);
             }
-            if !self.all && !lock(&verdicts).lives(sabotage) {
+            let lives = lock(&verdicts).lives(sabotage);
+            if !lives && !self.all {
                 return;
             }
-            let others = self.cases.iter().chain(&self.witnesses).copied();
-            let mut others: Vec<_> = others.filter(|case| !is_canary(case)).collect();
+            for case in known.of(sabotage.id()) {
+                let case = tried.iter().find(|it| it.id() == case && !is_canary(it));
+                case.map(|case| catches(sabotage, case));
+            }
+        });
+
+        let open = lock(&verdicts).uncaught();
+        let open = if self.all {
+            self.sabotages.clone()
+        } else {
+            open
+        };
+        each(self.jobs, &open, |sabotage| {
+            let mut others = tried.clone();
+            others.retain(|case| !is_canary(case));
             let proven = lock(&verdicts).proven();
             others.sort_by_cached_key(|case| {
                 (likeness.of(sabotage, case), proven.contains(case.id()))
@@ -134,6 +153,18 @@ impl TwoWay {
         verdicts
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All cases that are ever run.
+    fn tried(&self) -> Vec<&'static Case> {
+        let mut tried = self.cases.clone();
+        let more = self.witnesses.iter().copied().chain(canaries());
+        for case in more {
+            if !tried.iter().any(|it| it.id() == case.id()) {
+                tried.push(case);
+            }
+        }
+        tried
     }
 }
 
@@ -164,10 +195,10 @@ mod tests {
     const SABOTAGES: [&str; 3] = ["policy/network", "policy/pids", "policy/privileged_root"];
 
     /// The rule over two cases and three sabotages, of which these pairs of a sabotage and a case fail.
-    fn held(failing: &[(&str, &str)], unproven: &str) -> Result<(), String> {
+    fn verdicts(failing: &[(&str, &str)], known: &Proofs) -> Verdicts {
         let cases = cases().filter(|case| CASES.contains(&case.id()));
         let sabotages = sabotages().filter(|sabotage| SABOTAGES.contains(&sabotage.id()));
-        let verdicts = TwoWay::new(cases, sabotages, 2).judge(|sabotage, case| {
+        TwoWay::new(cases, sabotages, 2).judge(known, |sabotage, case| {
             if sabotage.id() == "policy/privileged_root" {
                 return Tried::NotGiven("no such thing".to_owned());
             }
@@ -175,35 +206,51 @@ mod tests {
                 true => Tried::Failed("as told".to_owned()),
                 false => Tried::Held,
             }
-        });
-        verdicts.hold(unproven)
+        })
+    }
+
+    fn held(failing: &[(&str, &str)], table: &str, unproven: &str) -> Result<(), String> {
+        let proofs = Proofs::parse(table, unproven);
+        proofs.hold(&verdicts(failing, &proofs))
     }
 
     const ALL: [(&str, &str); 2] = [
         ("policy/network", "policy/network"),
         ("policy/pids", "cgroups/pids"),
     ];
+    const TABLE: &str = "policy/network: policy/network\ncgroups/pids: policy/pids\n";
     const LIST: &str = "# ours\nsabotage policy/privileged_root: why\n";
 
-    fn check(failing: &[(&str, &str)], list: &str, says: &[&str]) {
-        let table = held(failing, list).expect_err("something is wrong");
-        assert_eq!(table.lines().count(), says.len(), "{table}");
+    fn check(failing: &[(&str, &str)], table: &str, list: &str, says: &[&str]) {
+        let wrong = held(failing, table, list).expect_err("something is wrong");
+        assert_eq!(wrong.lines().count(), says.len(), "{wrong}");
         for says in says {
-            assert!(table.contains(says), "no {says:?} in\n{table}");
+            assert!(wrong.contains(says), "no {says:?} in\n{wrong}");
         }
     }
 
     #[test]
     fn all_that_is_proven_or_listed_holds() {
-        assert_eq!(held(&ALL, LIST), Ok(()));
+        assert_eq!(held(&ALL, TABLE, LIST), Ok(()));
         let listed = [LIST, "sabotage policy/pids: why\ncgroups/pids: why\n"].concat();
-        assert_eq!(held(&ALL[..1], &listed), Ok(()));
+        let table = "policy/network: policy/network\n";
+        assert_eq!(held(&ALL[..1], table, &listed), Ok(()));
+    }
+
+    #[test]
+    fn what_is_found_makes_a_table_that_holds() {
+        let found = verdicts(&ALL, &Proofs::default()).table();
+        assert_eq!(held(&ALL, &found, LIST), Ok(()), "{found}");
+        for line in TABLE.lines() {
+            assert!(found.lines().any(|found| found == line), "{found}");
+        }
     }
 
     #[test]
     fn a_free_sabotage_an_idle_case_and_what_never_ran_are_told() {
         check(
             &ALL[..1],
+            "policy/network: policy/network\n",
             "",
             &[
                 "is caught by no case",
@@ -214,9 +261,31 @@ mod tests {
     }
 
     #[test]
-    fn one_that_catches_two_leaves_the_other_idle() {
-        let one = [ALL[0], ("policy/pids", "policy/network")];
-        check(&one, LIST, &["cgroups/pids  catches no sabotage"]);
+    fn a_pair_that_does_not_hold_is_told_by_both_its_names() {
+        let free = "sabotage policy/pids  goes free: its case policy/network sees nothing wrong";
+        let table = "policy/network: policy/network\npolicy/network: policy/pids\n";
+        let missing = "is not in the table, where this holds: cgroups/pids: policy/pids";
+        check(&ALL, table, LIST, &[free, missing]);
+    }
+
+    #[test]
+    fn a_case_that_is_gone_sets_its_sabotage_free() {
+        let table = [TABLE, "policy/such: policy/network\n"].concat();
+        let free = "sabotage policy/network  goes free: its case policy/such is gone";
+        check(&ALL, &table, LIST, &[free]);
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_is_told_with_what_would_hold() {
+        check(
+            &ALL,
+            "policy/network: policy/network\n",
+            LIST,
+            &[
+                "is not in the table, where this holds: cgroups/pids: policy/pids",
+                "is not in the table, where this holds: cgroups/pids: policy/pids (as told)",
+            ],
+        );
     }
 
     #[test]
@@ -226,11 +295,17 @@ mod tests {
             ("policy/pids", "cgroups/pids"),
             ("policy/pids", "policy/seccomp"),
         ];
-        check(&dead, LIST, &["cgroups/pids  catches no sabotage"]);
+        check(
+            &dead,
+            TABLE,
+            LIST,
+            &["goes free: its case cgroups/pids is not asked"],
+        );
     }
 
     #[test]
-    fn a_list_that_is_stale_or_malformed_is_told() {
+    fn a_table_or_list_that_is_stale_or_malformed_is_told() {
+        let table = [TABLE, "policy/network\npolicy/network: no/such\n", TABLE].concat();
         let list = [
             LIST,
             "policy/network: why\nsabotage policy/pids: why\nno/such: why\ncgroups/pids\n",
@@ -238,12 +313,31 @@ mod tests {
         .concat();
         check(
             &ALL,
+            &table,
             &list,
             &[
-                "is listed as unproven, and catches policy/network",
-                "is listed as unproven, and cgroups/pids catches it: as told",
+                "is no pair of a case and a sabotage",
+                "policy/network: policy/network  is in the table twice",
+                "cgroups/pids: policy/pids       is in the table twice",
+                "sabotage no/such                there is no such sabotage",
+                "policy/network                  is listed as unproven, and in the table",
+                "sabotage policy/pids            is listed as unproven, and in the table",
                 "is listed as unproven, and there is no such thing here",
                 "is listed without a reason",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_listed_and_holds_is_told() {
+        let list = [LIST, "sabotage policy/pids: why\ncgroups/pids: why\n"].concat();
+        check(
+            &ALL,
+            "policy/network: policy/network\n",
+            &list,
+            &[
+                "is listed as unproven, and this holds: cgroups/pids: policy/pids",
+                "is listed as unproven, and this holds: cgroups/pids: policy/pids (as told)",
             ],
         );
     }

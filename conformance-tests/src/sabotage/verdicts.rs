@@ -1,11 +1,13 @@
-//! What the two-way rule came to, held against the list of what may stay unproven.
+//! What the two-way rule came to.
 
-use super::{Sabotage, Tried};
+use super::{Sabotage, Tried, likeness::Likeness};
 use crate::case::Case;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write,
-};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a table says of itself.
+const HEADER: &str = "\
+# Each case and a sabotage that it catches, each sabotage and a case that catches it. `CLAWBOX_SABOTAGE=write` writes this
+# anew, from what is here and what is missing; `CLAWBOX_SABOTAGE=all,write` from every pair there is.";
 
 /// They run one plain container each, and read its report. Where even that fails, that another case fails too says
 /// nothing about that one.
@@ -19,6 +21,8 @@ pub(super) fn is_canary(case: &Case) -> bool {
 #[derive(Debug)]
 pub struct Verdicts {
     cases: Vec<&'static Case>,
+    /// Also those that only help.
+    tried: Vec<&'static Case>,
     sabotages: Vec<&'static Sabotage>,
     /// By sabotage: the cases that caught it, and why they failed.
     caught: BTreeMap<&'static str, Vec<(&'static str, String)>>,
@@ -31,9 +35,14 @@ pub struct Verdicts {
 }
 
 impl Verdicts {
-    pub(super) fn new(cases: &[&'static Case], sabotages: &[&'static Sabotage]) -> Self {
+    pub(super) fn new(
+        cases: &[&'static Case],
+        tried: Vec<&'static Case>,
+        sabotages: &[&'static Sabotage],
+    ) -> Self {
         Self {
             cases: cases.to_vec(),
+            tried,
             sabotages: sabotages.to_vec(),
             caught: BTreeMap::new(),
             not_given: BTreeMap::new(),
@@ -59,7 +68,9 @@ impl Verdicts {
             }
             Tried::Failed(why) => {
                 let caught = self.caught.entry(sabotage).or_default();
-                caught.push((case.id(), why));
+                if !caught.iter().any(|(by, _)| *by == case.id()) {
+                    caught.push((case.id(), why));
+                }
                 if canary || !self.dead.contains(sabotage) {
                     self.proven.entry(case.id()).or_insert(sabotage);
                 }
@@ -74,6 +85,15 @@ impl Verdicts {
     /// The cases that have caught something.
     pub(super) fn proven(&self) -> BTreeSet<&'static str> {
         self.proven.keys().copied().collect()
+    }
+
+    /// The sabotages of which nothing is seen so far.
+    pub(super) fn uncaught(&self) -> Vec<&'static Sabotage> {
+        let mut open = self.sabotages.clone();
+        open.retain(|sabotage| {
+            self.lives(sabotage) && self.shown_by(sabotage.id()).next().is_none()
+        });
+        open
     }
 
     /// The cases that have not, and the sabotages under which that may change.
@@ -94,77 +114,90 @@ impl Verdicts {
         })
     }
 
-    /// Whether every sabotage is caught and every case catches one, but for those in `unproven`.
-    ///
-    /// That is a list with a line for each: a case's id, or the word `sabotage` and the id of one, a colon and the
-    /// reason. Lines that begin with `#` say something to their readers. What is listed and is proven is as wrong as
-    /// what is neither.
-    ///
-    /// # Errors
-    ///
-    /// All that is wrong, as a table for people.
-    pub fn hold(&self, unproven: &str) -> Result<(), String> {
-        let mut wrong = Vec::new();
-        let mut listed = BTreeSet::new();
-        let lines = unproven.lines().map(str::trim);
-        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            match line.split_once(": ") {
-                Some((id, _)) if listed.insert(id) => {}
-                Some((id, _)) => wrong.push((id.to_owned(), "is listed twice".to_owned())),
-                None => wrong.push((line.to_owned(), "is listed without a reason".to_owned())),
+    /// Why a case does not show that a sabotage is caught, where it does not.
+    pub(super) fn refutation(&self, sabotage: &str, case: &str) -> Option<String> {
+        if !self.tried.iter().any(|it| it.id() == case) {
+            return Some("is gone".to_owned());
+        }
+        if self.shown_by(sabotage).any(|(by, _)| by == case) {
+            return None;
+        }
+        Some(match self.not_given.get(sabotage) {
+            Some(why) => format!("never saw it: {why}"),
+            None if self.dead.contains(sabotage) => {
+                "is not asked, as no plain container lives under it".to_owned()
             }
-        }
-        let mut open = BTreeSet::new();
-        for sabotage in &self.sabotages {
-            if self.caught.contains_key(sabotage.id()) {
-                continue;
-            }
-            let why = match self.not_given.get(sabotage.id()) {
-                Some(why) => format!("never ran: {why}"),
-                None => format!("is caught by no case: {}", sabotage.breaks()),
-            };
-            open.insert((format!("sabotage {}", sabotage.id()), why));
-        }
-        for case in &self.cases {
-            if !self.proven.contains_key(case.id()) {
-                let why = format!("catches no sabotage: {}", case.title());
-                open.insert((case.id().to_owned(), why));
-            }
-        }
-        for id in &listed {
-            if !open.iter().any(|(open, _)| open == id) {
-                let why = self.proof(id);
-                wrong.push((
-                    (*id).to_owned(),
-                    format!("is listed as unproven, and {why}"),
-                ));
-            }
-        }
-        wrong.extend(
-            open.into_iter()
-                .filter(|(id, _)| !listed.contains(id.as_str())),
-        );
-        if wrong.is_empty() {
-            return Ok(());
-        }
-        let width = wrong.iter().map(|(id, _)| id.len()).max().unwrap_or(0);
-        let mut table = String::new();
-        for (id, why) in wrong {
-            let line = writeln!(table, "{id:width$}  {why}");
-            debug_assert!(line.is_ok(), "a string takes every line");
-        }
-        Err(table)
+            None => "sees nothing wrong".to_owned(),
+        })
     }
 
-    /// What speaks against an entry of the list.
-    fn proof(&self, id: &str) -> String {
-        let sabotage = id.strip_prefix("sabotage ");
-        if let Some((case, why)) = sabotage.and_then(|id| self.caught.get(id)?.first()) {
-            return format!("{case} catches it: {why}");
+    /// For every case and every sabotage a pair that holds, or why there is none.
+    pub(super) fn findings(&self) -> impl Iterator<Item = (String, Result<String, String>)> {
+        let sabotages = self.sabotages.iter().map(|sabotage| {
+            let id = sabotage.id();
+            let shown = self.shown_by(id).next();
+            let found = match (shown, self.not_given.get(id)) {
+                (Some((case, why)), _) => {
+                    let why = why.lines().next().unwrap_or_default();
+                    Ok(format!("{case}: {id} ({why})"))
+                }
+                (None, Some(why)) => Err(format!("never ran: {why}")),
+                (None, None) => Err(format!("is caught by no case: {}", sabotage.breaks())),
+            };
+            (format!("sabotage {id}"), found)
+        });
+        let cases = self.cases.iter().map(|case| {
+            let id = case.id();
+            let found = match self.proven.get(id) {
+                Some(sabotage) => Ok(format!("{id}: {sabotage}")),
+                None => Err(format!("catches no sabotage: {}", case.title())),
+            };
+            (id.to_owned(), found)
+        });
+        sabotages.chain(cases)
+    }
+
+    /// The cases that show that a sabotage is caught, and why they failed.
+    fn shown_by(&self, sabotage: &str) -> impl Iterator<Item = (&'static str, &str)> {
+        let dead = self.dead.contains(sabotage);
+        let caught = self.caught.get(sabotage).into_iter().flatten();
+        caught
+            .filter(move |(case, _)| !dead || CANARIES.contains(case))
+            .map(|(case, why)| (*case, why.as_str()))
+    }
+
+    /// The pairs that hold as the text of a table: for each case the sabotage that the fewest cases catch, and of
+    /// those the likeliest; then a case for each sabotage that is left.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let likeness = Likeness::new(&self.cases);
+        let mut pairs = BTreeSet::new();
+        for case in &self.cases {
+            let shown = |it: &&&Sabotage| self.shown_by(it.id()).any(|(by, _)| by == case.id());
+            let best = self.sabotages.iter().filter(shown).min_by_key(|sabotage| {
+                let catches = self.shown_by(sabotage.id()).count();
+                (catches, likeness.of(sabotage, case))
+            });
+            pairs.extend(best.map(|sabotage| (case.id(), sabotage.id())));
         }
-        match self.proven.get(id) {
-            Some(sabotage) => format!("catches {sabotage}"),
-            None => "there is no such thing here".to_owned(),
+        for sabotage in &self.sabotages {
+            if pairs.iter().any(|(_, named)| *named == sabotage.id()) {
+                continue;
+            }
+            let best = self.tried.iter().filter(|case| {
+                let mut shown = self.shown_by(sabotage.id());
+                shown.any(|(by, _)| by == case.id())
+            });
+            let best = best.min_by_key(|case| likeness.of(sabotage, case));
+            pairs.extend(best.map(|case| (case.id(), sabotage.id())));
         }
+        let lines = pairs
+            .into_iter()
+            .map(|(case, sabotage)| format!("{case}: {sabotage}\n"));
+        HEADER
+            .lines()
+            .map(|line| format!("{line}\n"))
+            .chain(lines)
+            .collect()
     }
 }

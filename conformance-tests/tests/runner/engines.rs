@@ -7,6 +7,7 @@ use clawbox_containers::{
         EngineError, EngineErrorKind, EngineResult, EngineWarning, ImageFacts, Inspection,
         ListedContainer, OutputChunks, PullProgress, Removal, Signal,
     },
+    init::Carrier,
 };
 use clawbox_types::{ContainerId, EngineInfo, ImageRef, PullPolicy};
 use std::collections::BTreeMap;
@@ -25,6 +26,10 @@ macro_rules! engine {
         impl ContainerEngine for $name {
             fn endpoint(&self) -> String {
                 "nowhere".to_owned()
+            }
+
+            fn carrier(&self) -> Carrier {
+                Carrier::None("it answers to nothing")
             }
 
             async fn probe(&self) -> EngineResult<EngineInfo> {

@@ -93,7 +93,7 @@ fn count(text: &str, words: &str) -> usize {
 
 /// The cases of a run that declares nothing.
 fn undeclared() -> usize {
-    cases().filter(|case| case.twin_of().is_none()).count()
+    cases().filter(|case| case.is_ordinary()).count()
 }
 
 fn listing_asks_no_engine() -> Result<(), Failed> {

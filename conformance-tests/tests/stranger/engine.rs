@@ -11,6 +11,7 @@ use clawbox_containers::{
         EngineError, EngineErrorKind, EngineResult, EngineWarning, ImageFacts, Inspection,
         ListedContainer, OutputChunks, PullProgress, Removal, Signal,
     },
+    init::Carrier,
 };
 use clawbox_types::{ContainerId, EngineInfo, ImageRef, PullPolicy};
 use futures_util::future::BoxFuture;
@@ -68,6 +69,10 @@ impl Remote {
 impl ContainerEngine for Remote {
     fn endpoint(&self) -> String {
         "wire:stranger".to_owned()
+    }
+
+    fn carrier(&self) -> Carrier {
+        Carrier::None("the engine is on another machine")
     }
 
     async fn probe(&self) -> EngineResult<EngineInfo> {

@@ -2,6 +2,12 @@
 
 mod engine;
 
-fn main() -> std::process::ExitCode {
-    clawbox_conformance::run("stranger", engine::Remote::connect)
+use clawbox_conformance::Suite;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    Suite::new("stranger")
+        .engine_init("the engine is on another machine")
+        .ledger(include_str!("ledger.txt"))
+        .run(engine::Remote::connect)
 }

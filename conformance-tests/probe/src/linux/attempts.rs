@@ -300,7 +300,7 @@ fn shmget() -> io::Result<()> {
     check(unsafe { libc::shmctl(id as i32, libc::IPC_RMID, std::ptr::null_mut()) }.into()).map(drop)
 }
 
-fn call(name: &'static str, number: c_long, arguments: &[usize]) -> Attempt {
+pub(crate) fn call(name: &'static str, number: c_long, arguments: &[usize]) -> Attempt {
     let mut all = [0; 6];
     all[..arguments.len()].copy_from_slice(arguments);
     Attempt {
@@ -309,7 +309,7 @@ fn call(name: &'static str, number: c_long, arguments: &[usize]) -> Attempt {
     }
 }
 
-fn steps(name: &'static str, steps: fn() -> io::Result<()>) -> Attempt {
+pub(crate) fn steps(name: &'static str, steps: fn() -> io::Result<()>) -> Attempt {
     Attempt {
         name,
         how: How::Steps(steps),

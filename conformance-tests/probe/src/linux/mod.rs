@@ -1,5 +1,6 @@
 //! From the arguments to the answer.
 
+mod attack;
 mod attempts;
 mod cgroup;
 mod errno;
@@ -77,7 +78,8 @@ fn run(command: Command) -> io::Result<u8> {
         Command::Open { max } => answer(&files::open(max))?,
         Command::Connect { path, text } => answer(&files::connect(&path, &text))?,
         Command::CopyExec { path } => answer(&files::copy_exec(&path))?,
-        Command::Syscalls => answer(&syscalls::try_all()?)?,
+        Command::Syscalls => answer(&syscalls::try_all(&attempts::all())?)?,
+        Command::Attack => answer(&syscalls::try_all(&attack::all())?)?,
     }
     Ok(0)
 }

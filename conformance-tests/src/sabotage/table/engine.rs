@@ -220,6 +220,11 @@ pub(super) const TABLE: &[Sabotage] = &[
         Lie::Facts(|facts| facts.read_only_root = unseen()),
     ),
     engine(
+        "verification/unseen_image",
+        "inspect does not tell the image, of which the kernel knows nothing",
+        Lie::Facts(|facts| facts.image = unseen()),
+    ),
+    engine(
         "verification/unseen_and_silent",
         "inspect hides the oom score and does not say why",
         Lie::Facts(|facts| facts.oom_score = Observed::Unseen(String::new())),

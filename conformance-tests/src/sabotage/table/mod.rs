@@ -3,17 +3,21 @@
 mod backend;
 mod engine;
 mod errors;
+mod exec;
+mod init;
 mod output;
 mod plan;
 mod request;
 
 use super::Sabotage;
 
-pub(super) const TABLES: [&[Sabotage]; 6] = [
+pub(super) const TABLES: [&[Sabotage]; 8] = [
     engine::TABLE,
     output::TABLE,
     plan::TABLE,
+    init::TABLE,
     request::TABLE,
     backend::TABLE,
     errors::TABLE,
+    exec::TABLE,
 ];

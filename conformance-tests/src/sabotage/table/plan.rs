@@ -6,6 +6,7 @@ use clawbox_containers::{
     plan::PlanSpec,
 };
 use clawbox_types::EnvValue;
+use std::path::Path;
 
 const fn plan(id: &'static str, breaks: &'static str, weaken: fn(&mut PlanSpec)) -> Sabotage {
     Sabotage::new(id, breaks, How::Plan(weaken))
@@ -192,7 +193,12 @@ pub(super) const TABLE: &[Sabotage] = &[
                 target: "/run/clawbox/proxy.sock".to_owned(),
                 read_only: true,
             };
-            if p.mounts.0.is_empty() {
+            let place = Path::new("/run/clawbox");
+            if p.mounts
+                .0
+                .iter()
+                .all(|bind| Path::new(&bind.target) != place)
+            {
                 p.mounts.0.insert(bind);
             }
         },

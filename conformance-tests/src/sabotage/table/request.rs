@@ -4,7 +4,7 @@ use crate::{
     rig::Setup,
     sabotage::{How, Sabotage},
 };
-use clawbox_containers::EngineTimeouts;
+use clawbox_containers::{EngineTimeouts, InitProgram};
 use clawbox_types::{ContainerSpawnRequest, PolicyItem, SandboxPolicy};
 use std::time::Duration;
 
@@ -21,6 +21,11 @@ const fn asked(
 }
 
 pub(super) const TABLE: &[Sabotage] = &[
+    set_up(
+        "init/ours_in_any_case",
+        "process 1 is ours where the engine's was set",
+        |setup| setup.security.init = InitProgram::Clawbox,
+    ),
     set_up("operator/all_degraded", "every item may fail", |s| {
         s.security.allow_degraded = PolicyItem::ALL.iter().copied().collect()
     }),

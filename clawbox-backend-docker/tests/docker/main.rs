@@ -1,43 +1,37 @@
-//! What only a real Docker can show. `CLAWBOX_TEST_DOCKER_HOST` names it, and `cargo xtask test` sets that;
-//! without it every case is listed as *not run*, which is a failure where `CLAWBOX_REQUIRE` names `docker`.
+//! What only a real Docker can show.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a case fails")]
 
+mod process_one;
+#[path = "../common/mod.rs"]
+mod rig;
+mod secrets;
+
 use bollard::{
-    API_DEFAULT_VERSION, Docker,
+    Docker,
     models::{ContainerConfig, ContainerCreateBody},
     query_parameters::{
         CommitContainerOptions, ListContainersOptions, ListVolumesOptions, RemoveContainerOptions,
         RemoveImageOptions,
     },
 };
-use clawbox_backend_docker::{DockerBackend, DockerEngine};
 use clawbox_containers::{
-    ContainerBackend, ContainerEngine, ContainerError, ContainerSecurityConfig, ManagerConfig,
+    ContainerBackend, ContainerEngine, ContainerError,
     engine::{EngineErrorKind, EnginePhase, Removal, Signal},
     policy::{Placement, SecurityPolicy},
-    types::{Capabilities, ContainerId, ContainerSpawnRequest, PullPolicy},
+    types::{ContainerId, PullPolicy},
 };
-use futures_util::{FutureExt, future::BoxFuture};
-use libtest_mimic::{Arguments, Completion, Trial};
+use futures_util::FutureExt;
+use rig::{Case, IMAGE, backend, bystander, engine, policy, request, run};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
     process::ExitCode,
-    time::Duration,
 };
 
-const HOST: &str = "CLAWBOX_TEST_DOCKER_HOST";
-const REQUIRE: &str = "CLAWBOX_REQUIRE";
-/// What `cargo xtask fixture` makes.
-const IMAGE: &str = "ghcr.io/n0xmare/clawbox-fixture:1";
 /// Made here of it: with a `VOLUME`, and with variables that nobody may set.
 const GREEDY_IMAGE: &str = "ghcr.io/n0xmare/clawbox-docker-greedy";
-const PATIENCE: Duration = Duration::from_secs(60);
 
-type Case = fn(String) -> BoxFuture<'static, ()>;
-
-const CASES: [(&str, Case); 5] = [
+const CASES: [(&str, Case); 9] = [
     ("the_calls_mean_what_the_contract_says", |host| {
         the_calls_mean_what_the_contract_says(host).boxed()
     }),
@@ -53,56 +47,22 @@ const CASES: [(&str, Case); 5] = [
     ("a_variable_of_the_image_is_taken_away", |host| {
         a_variable_of_the_image_is_taken_away(host).boxed()
     }),
+    ("a_state_directory_may_be_in_memory", |host| {
+        process_one::a_state_directory_may_be_in_memory(host).boxed()
+    }),
+    ("a_process_one_that_gives_up_says_why", |host| {
+        process_one::a_process_one_that_gives_up_says_why(host).boxed()
+    }),
+    ("what_process_one_cannot_run_is_named", |host| {
+        process_one::what_process_one_cannot_run_is_named(host).boxed()
+    }),
+    ("the_engine_holds_no_secret", |host| {
+        secrets::the_engine_holds_no_secret(host).boxed()
+    }),
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let host = env::var(HOST).ok();
-    let required = env::var(REQUIRE).is_ok_and(|names| names.split(',').any(|it| it == "docker"));
-    let trials = CASES.map(|(name, case)| {
-        let host = host.clone();
-        Trial::ignorable_test(name, move || match host {
-            None => Ok(Completion::ignored_with(format!(
-                "not run: {HOST} is not set"
-            ))),
-            Some(host) => {
-                let runtime = tokio::runtime::Runtime::new().map_err(|e| e.to_string())?;
-                runtime.block_on(async { tokio::time::timeout(PATIENCE, case(host)).await })?;
-                Ok(Completion::Completed)
-            }
-        })
-    });
-    let conclusion = libtest_mimic::run(&arguments, trials.into());
-    if host.is_none() && required && !arguments.list {
-        eprintln!("error: docker is required by {REQUIRE} and was not run: {HOST} is not set");
-        return ExitCode::FAILURE;
-    }
-    conclusion.exit_code()
-}
-
-fn engine(host: &str) -> DockerEngine {
-    DockerEngine::connect(Some(host)).unwrap()
-}
-
-fn backend(host: &str, security: &ContainerSecurityConfig) -> DockerBackend {
-    let config = ManagerConfig::default().with_stop_grace(Duration::from_millis(100));
-    DockerBackend::new(engine(host), security, config).unwrap()
-}
-
-fn policy() -> ContainerSecurityConfig {
-    ContainerSecurityConfig::new().with_pull(PullPolicy::Never)
-}
-
-fn request(image: &str, script: &str) -> ContainerSpawnRequest {
-    ContainerSpawnRequest::new("a test of the docker engine", Capabilities::default())
-        .with_image(image)
-        .with_command(["/bin/sh", "-c", script])
-}
-
-/// Another way to the same daemon, which shares nothing with what is tested.
-async fn bystander(host: &str) -> Docker {
-    let docker = Docker::connect_with_unix(host, 60, API_DEFAULT_VERSION).unwrap();
-    docker.negotiate_version().await.unwrap()
+    run(CASES)
 }
 
 async fn the_calls_mean_what_the_contract_says(host: String) {
@@ -127,6 +87,7 @@ async fn the_calls_mean_what_the_contract_says(host: String) {
         identity,
         labels: labels.clone(),
         proxy_dir: None,
+        init_dir: None,
     };
     let plan = admission.compile(&image, placement).unwrap();
 

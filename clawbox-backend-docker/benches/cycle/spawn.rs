@@ -1,11 +1,8 @@
-//! A container's whole cycle three ways, interleaved in one run: the docker command, the bare Engine API with
-//! the same hardened body, and clawbox as a library. `cargo xtask bench` brings up what it needs.
-//!
-//! One cycle is: create, start, wait for `true`, read the output, remove. Only ratios within one run mean
-//! anything.
+//! A container's whole cycle: create, start, wait for `true`, read the output, remove.
 
+use crate::{IMAGE, Manager, Outcome, request};
 use bollard::{
-    API_DEFAULT_VERSION, Docker,
+    Docker,
     errors::Error as DockerError,
     models::ContainerCreateBody,
     query_parameters::{
@@ -13,75 +10,17 @@ use bollard::{
         RemoveContainerOptions, StartContainerOptions, WaitContainerOptions,
     },
 };
-use clawbox_backend_docker::DockerEngine;
-use clawbox_containers::{
-    ContainerBackend, ContainerManager, ContainerSecurityConfig, ManagerConfig,
-    types::{Capabilities, ContainerSpawnRequest},
-};
+use clawbox_containers::ContainerBackend;
 use futures_util::StreamExt;
-use std::{
-    error::Error,
-    io::Write,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::process::Stdio;
 
-const IMAGE: &str = "ghcr.io/n0xmare/clawbox-fixture:1";
-const ROUNDS: usize = 30;
-
-type Outcome<T> = Result<T, Box<dyn Error>>;
-type Manager = ContainerManager<DockerEngine>;
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Outcome<()> {
-    let host = std::env::var("CLAWBOX_TEST_DOCKER_HOST")
-        .map_err(|_| "CLAWBOX_TEST_DOCKER_HOST names no engine; run `cargo xtask bench`")?;
-    let docker = Docker::connect_with_unix(&host, 120, API_DEFAULT_VERSION)?
-        .negotiate_version()
-        .await?;
-    let manager = ContainerManager::new(
-        DockerEngine::connect(Some(&host))?,
-        &ContainerSecurityConfig::default(),
-        ManagerConfig::default(),
-    )?;
-    let body = hardened_body(&docker, &manager).await?;
-    let mut profile = tempfile::NamedTempFile::new()?;
-    profile.write_all(
-        clawbox_containers::seccomp::SeccompProfile::strict()
-            .to_oci_json()
-            .as_bytes(),
-    )?;
-    let profile = profile.path().display().to_string();
-
-    let mut times: [Vec<Duration>; 3] = Default::default();
-    // The first round warms up and is not counted.
-    for round in 0..=ROUNDS {
-        for turn in 0..3 {
-            let way = (round + turn) % 3;
-            let start = Instant::now();
-            match way {
-                0 => cli(&host, &profile)?,
-                1 => bare(&docker, &body, round).await?,
-                _ => clawbox(&manager).await?,
-            }
-            if round > 0 {
-                times[way].push(start.elapsed());
-            }
-        }
-    }
-    report(&mut times);
-    Ok(())
-}
-
-fn request() -> ContainerSpawnRequest {
-    ContainerSpawnRequest::new("bench", Capabilities::default())
-        .with_image(IMAGE)
-        .with_command(["true"])
-}
-
-/// What clawbox has Docker create, read back from a container of its own.
-async fn hardened_body(docker: &Docker, manager: &Manager) -> Outcome<ContainerCreateBody> {
-    let info = manager.spawn(request()).await?;
+/// What clawbox has Docker create, read back from a container of its own; of a manager whose process 1 is the
+/// engine's, as one of ours waits for its manager.
+pub(crate) async fn hardened_body(
+    docker: &Docker,
+    manager: &Manager,
+) -> Outcome<ContainerCreateBody> {
+    let info = manager.spawn(request(["true"])).await?;
     let name = info.container_id.to_string();
     let inspect = docker
         .inspect_container(&name, None::<InspectContainerOptions>)
@@ -94,8 +33,8 @@ async fn hardened_body(docker: &Docker, manager: &Manager) -> Outcome<ContainerC
     Ok(serde_json::from_value(body)?)
 }
 
-async fn clawbox(manager: &Manager) -> Outcome<()> {
-    let info = manager.spawn(request()).await?;
+pub(crate) async fn clawbox(manager: &Manager) -> Outcome<()> {
+    let info = manager.spawn(request(["true"])).await?;
     let exit = manager.wait(&info.container_id).await?;
     let output = manager.collect_output(&info.container_id).await?;
     manager.cleanup_stopped().await?;
@@ -105,7 +44,7 @@ async fn clawbox(manager: &Manager) -> Outcome<()> {
     Ok(())
 }
 
-async fn bare(docker: &Docker, body: &ContainerCreateBody, round: usize) -> Outcome<()> {
+pub(crate) async fn bare(docker: &Docker, body: &ContainerCreateBody, round: usize) -> Outcome<()> {
     let name = format!("clawbox-bench-{}-{round}", std::process::id());
     let options = CreateContainerOptions {
         name: Some(name.clone()),
@@ -146,7 +85,7 @@ async fn bare(docker: &Docker, body: &ContainerCreateBody, round: usize) -> Outc
     Ok(())
 }
 
-fn cli(host: &str, profile: &str) -> Outcome<()> {
+pub(crate) fn cli(host: &str, profile: &str) -> Outcome<()> {
     let seccomp = format!("seccomp={profile}");
     let status = std::process::Command::new("docker")
         .args([
@@ -194,23 +133,5 @@ fn cli(host: &str, profile: &str) -> Outcome<()> {
         Ok(())
     } else {
         Err(format!("docker run: {status}").into())
-    }
-}
-
-fn report(times: &mut [Vec<Duration>; 3]) {
-    for ways in times.iter_mut() {
-        ways.sort_unstable();
-    }
-    let percentile =
-        |way: &[Duration], p: usize| way[(way.len() - 1) * p / 100].as_secs_f64() * 1000.0;
-    let bare = percentile(&times[1], 50);
-    println!("{ROUNDS} cycles of each, interleaved; milliseconds");
-    println!("{:<16}{:>8}{:>8}{:>12}", "", "p50", "p95", "p50 / bare");
-    for (name, way) in ["docker run --rm", "bare API", "clawbox"]
-        .iter()
-        .zip(times.iter())
-    {
-        let (p50, p95) = (percentile(way, 50), percentile(way, 95));
-        println!("{name:<16}{p50:>8.1}{p95:>8.1}{:>12.3}", p50 / bare);
     }
 }

@@ -1,0 +1,43 @@
+//! Times of several ways to do one thing, held against the first.
+
+use std::time::Duration;
+
+pub(crate) struct Table<const N: usize> {
+    names: [&'static str; N],
+    times: [Vec<Duration>; N],
+}
+
+impl<const N: usize> Table<N> {
+    pub(crate) fn new(names: [&'static str; N]) -> Self {
+        Self {
+            names,
+            times: [const { Vec::new() }; N],
+        }
+    }
+
+    /// Round 0 warms up and does not count.
+    pub(crate) fn note(&mut self, round: usize, way: usize, took: Duration) {
+        if round > 0 {
+            self.times[way].push(took);
+        }
+    }
+
+    pub(crate) fn print(mut self, what: &str) {
+        let first = percentile(&mut self.times[0], 50);
+        println!("\n{} {what}; milliseconds", self.times[0].len());
+        println!("{:<24}{:>8}{:>8}{:>12}", "", "p50", "p95", "of p50");
+        for (name, times) in self.names.iter().zip(&mut self.times) {
+            let (p50, p95) = (percentile(times, 50), percentile(times, 95));
+            println!("{name:<24}{p50:>8.2}{p95:>8.2}{:>12.3}", p50 / first);
+        }
+    }
+}
+
+/// In milliseconds.
+pub(crate) fn percentile(times: &mut [Duration], p: usize) -> f64 {
+    times.sort_unstable();
+    match times.len().checked_sub(1) {
+        Some(last) => times[last * p / 100].as_secs_f64() * 1000.0,
+        None => f64::NAN,
+    }
+}
