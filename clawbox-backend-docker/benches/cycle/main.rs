@@ -13,12 +13,19 @@ use clawbox_containers::{
     types::{Capabilities, ContainerSpawnRequest},
 };
 use handshake::Handshakes;
-use std::{error::Error, io::Write, time::Instant};
+use std::{
+    error::Error,
+    io::Write,
+    time::{Duration, Instant},
+};
 use table::Table;
 
 const IMAGE: &str = "ghcr.io/n0xmare/clawbox-fixture:1";
 const SPAWNS: usize = 40;
 const EXECS: usize = 60;
+
+/// Before each further command: an engine clears up after its own for a while, and nobody is to pay for the one before.
+const REST: Duration = Duration::from_millis(100);
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 type Manager = ContainerManager<DockerEngine>;
@@ -82,6 +89,7 @@ async fn execs(host: &str, docker: &Docker, manager: &Manager) -> Outcome<()> {
     for round in 0..=EXECS {
         for turn in 0..3 {
             let way = (round + turn) % 3;
+            tokio::time::sleep(REST).await;
             let start = Instant::now();
             match way {
                 0 => sandbox.bare(docker).await?,
