@@ -70,6 +70,7 @@ async fn lives(rig: &Rig, id: &ContainerId) -> Checked {
 async fn output_and_code(context: &Context) -> Checked {
     let rig = context.rig()?;
     let id = rig.sleeper().await?;
+    rig.printed(&id, "ready\n").await?;
     let report = run(&rig, &id, &print("out", "err", 7)).await?;
     same("code", (report.exit_code, report.signal), (7, None))?;
     same("stdout", report.output.stdout.text().as_ref(), "out")?;
