@@ -93,3 +93,45 @@ pub struct PlanSpec {
     /// The name and the labels.
     pub identity: Name,
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        ContainerSecurityConfig,
+        engine::ImageFacts,
+        policy::{Placement, SecurityPolicy},
+    };
+    use clawbox_types::{
+        Capabilities, ContainerId, ContainerIdentity, ContainerSpawnRequest, ProxyToken,
+    };
+
+    #[test]
+    fn only_process_1_of_ours_is_given_the_command_and_the_engine_then_is_not() {
+        let request = ContainerSpawnRequest::new("task", Capabilities::default())
+            .with_image("alpine")
+            .with_command(["true", "argument"]);
+        let policy = SecurityPolicy::new(&ContainerSecurityConfig::default()).unwrap();
+        let admission = policy.admit(&request).unwrap();
+        let plan = |init_dir: Option<&str>| {
+            let placement = Placement {
+                identity: ContainerIdentity::new(
+                    ContainerId::generate(),
+                    ProxyToken::from_bytes([1; 32]),
+                ),
+                labels: [].into(),
+                proxy_dir: None,
+                init_dir: init_dir.map(Into::into),
+            };
+            admission
+                .compile(&ImageFacts::default(), placement)
+                .unwrap()
+        };
+        let argv = ["true", "argument"];
+        let ours = plan(Some("/state/c"));
+        assert_eq!(ours.errand().unwrap().argv, argv);
+        assert_ne!(ours.spec().command.argv, argv);
+        let engines = plan(None);
+        assert_eq!(engines.errand(), None);
+        assert_eq!(engines.spec().command.argv, argv);
+    }
+}

@@ -245,3 +245,30 @@ fn a_configuration_round_trips_and_refuses_unknown_keys() {
         "{error}"
     );
 }
+
+#[test]
+fn a_further_command_is_held_to_the_same_rules() {
+    let policy = SecurityPolicy::new(&ContainerSecurityConfig::default()).unwrap();
+    let most = ContainerSecurityConfig::default().max_output_bytes;
+    let command = || ExecRequest::new(["true"]);
+    policy
+        .admit_exec(&command().with_max_output_bytes(most))
+        .unwrap();
+    for (request, fields) in [
+        (
+            command().with_max_output_bytes(most + 1),
+            vec!["max_output_bytes"],
+        ),
+        (
+            command().with_env("LD_PRELOAD", "x"),
+            vec!["env.LD_PRELOAD"],
+        ),
+        (
+            ExecRequest::new([""]).with_env("https_proxy", "x"),
+            vec!["command", "env.https_proxy"],
+        ),
+        (command().with_timeout_ms(0), vec!["timeout_ms"]),
+    ] {
+        assert_eq!(refused(policy.admit_exec(&request)), fields, "{request:?}");
+    }
+}
