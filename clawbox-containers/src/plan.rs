@@ -128,7 +128,10 @@ mod tests {
         };
         let argv = ["true", "argument"];
         let ours = plan(Some("/state/c"));
-        assert_eq!(ours.errand().unwrap().argv, argv);
+        let errand = ours.errand().unwrap();
+        assert_eq!(errand.argv, argv);
+        assert!(errand.environment.contains_key("CLAWBOX_PROXY_TOKEN"));
+        assert_eq!(ours.spec().environment.0, [].into());
         assert_ne!(ours.spec().command.argv, argv);
         let engines = plan(None);
         assert_eq!(engines.errand(), None);
