@@ -12,7 +12,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use exec::{NotRun, run_collected};
+pub(crate) use exec::{NotRun, code_and_signal, run_collected};
 pub use link::{Frame, InitLink, LinkReader, LinkWriter, Pipe};
 pub(crate) use place::{Place, Places, Reception, forget_places};
 pub(crate) use session::{Errand, Interview, ProcessOne, RunEvent};

@@ -57,16 +57,19 @@ pub(crate) async fn run_collected(
     };
     // All that it wrote is there by now. Somebody else in the container may hold the pipe open for ever.
     let output = ContainerOutput::new(stdout.rest()?, stderr.rest()?);
-    let mut report = ExecReport::new(0, output);
-    match end {
-        End::Code(code) => report.exit_code = code.into(),
-        End::Signal(signal) => {
-            report.exit_code = i32::from(signal) + 128;
-            report.signal = Some(signal.into());
-        }
-    }
+    let (exit_code, signal) = code_and_signal(end);
+    let mut report = ExecReport::new(exit_code, output);
+    report.signal = signal;
     report.timed_out = by_deadline;
     Ok(report)
+}
+
+/// As a shell tells it: a signal is the code 128 + n too.
+pub(crate) fn code_and_signal(end: End) -> (i32, Option<i32>) {
+    match end {
+        End::Code(code) => (code.into(), None),
+        End::Signal(signal) => (i32::from(signal) + 128, Some(signal.into())),
+    }
 }
 
 fn gone() -> NotRun {

@@ -52,7 +52,7 @@ impl Places {
         is_noexec(&self.0)
     }
 
-    /// Makes a container's directory, with its socket listening.
+    /// Makes a container's directory, with the program in it.
     pub(crate) fn open(&self, id: &ContainerId) -> io::Result<Place> {
         let dir = self.0.join(id.to_string());
         DirBuilder::new().mode(0o711).create(&dir)?;

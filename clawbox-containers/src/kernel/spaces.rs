@@ -50,17 +50,11 @@ const DESCRIPTORS: u32 = 16;
 pub struct OwnNamespaces(pub(super) Vec<String>);
 
 impl OwnNamespaces {
-    /// Reads them; on a host that has none, there are none to share.
+    /// By the targets of links in `/proc`; on a host that has none, there are none to share.
     #[must_use]
-    pub fn read() -> Self {
-        let links = SPACES
-            .iter()
-            .filter_map(|(name, _)| std::fs::read_link(space(name)).ok());
-        Self(
-            links
-                .map(|link| link.to_string_lossy().into_owned())
-                .collect(),
-        )
+    pub fn by_links(target: impl Fn(&str) -> Option<String>) -> Self {
+        let targets = SPACES.iter().filter_map(|(name, _)| target(&space(name)));
+        Self(targets.collect())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{calls::refusal, lifecycle::Life};
 use crate::{
     engine::{ContainerEngine, EngineErrorKind, EnginePhase, EngineState, Signal},
-    init::RunEvent,
+    init::{RunEvent, code_and_signal},
 };
 use clawbox_init::protocol::End;
 use clawbox_types::{ContainerStatus, ExitReport};
@@ -221,13 +221,9 @@ impl<E: ContainerEngine> Life<E> {
                 state,
                 at,
             } => {
-                report.exit_code = Some(match end {
-                    End::Code(code) => code.into(),
-                    End::Signal(signal) => i32::from(signal) + 128,
-                });
-                if let End::Signal(signal) = end {
-                    report.signal = Some(signal.into());
-                }
+                let (exit_code, signal) = code_and_signal(end);
+                report.exit_code = Some(exit_code);
+                report.signal = signal;
                 by_deadline = deadline;
                 report.oom_killed = match oom_kills {
                     Some(count) => Some(count > 0),

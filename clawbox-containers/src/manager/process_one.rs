@@ -224,7 +224,7 @@ impl<E: ContainerEngine> Life<E> {
         let mut interview = Interview::begin(link).await.map_err(broken)?;
         let answers = interview.ask(&looks(spec)).await.map_err(broken)?;
         tracing::debug!(container = %self.id(), "process 1 answered");
-        let report = judge(spec, &answers, &OwnNamespaces::read(), report);
+        let report = judge(spec, &answers, &own_namespaces(), report);
         let items = refusals(&report, self.shared.policy.allow_degraded());
         if !items.is_empty() {
             return Err(ContainerError::PolicyNotEnforced {
@@ -259,6 +259,13 @@ impl<E: ContainerEngine> Life<E> {
     }
 }
 
+fn own_namespaces() -> OwnNamespaces {
+    OwnNamespaces::by_links(|path| {
+        let target = std::fs::read_link(path).ok()?;
+        Some(target.to_string_lossy().into_owned())
+    })
+}
+
 /// A command that process 1 could not run.
 pub(super) fn not_run(id: &ContainerId, errand: &Errand, step: Step, errno: i32) -> ContainerError {
     const ENOENT: i32 = 2;
@@ -289,5 +296,27 @@ pub(super) fn not_run(id: &ContainerId, errand: &Errand, step: Step, errno: i32)
         id: id.clone(),
         exit_code,
         source: EngineError::new(EngineErrorKind::Refused, why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_namespaces_are_read() {
+        let links = ["pid", "uts", "ipc", "cgroup", "net"].map(|name| {
+            let target = std::fs::read_link(format!("/proc/self/ns/{name}")).unwrap();
+            (
+                format!("/proc/self/ns/{name}"),
+                target.to_str().unwrap().to_owned(),
+            )
+        });
+        let by_hand = OwnNamespaces::by_links(|path| {
+            let link = links.iter().find(|(link, _)| link == path);
+            Some(link.unwrap().1.clone())
+        });
+        assert_eq!(own_namespaces(), by_hand);
+        assert_ne!(own_namespaces(), OwnNamespaces::default());
     }
 }

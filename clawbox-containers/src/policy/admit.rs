@@ -83,15 +83,7 @@ impl SecurityPolicy {
                 format!("at most {most}"),
             ));
         }
-        match (impossible.is_empty(), forbidden.is_empty()) {
-            (true, true) => Ok(()),
-            (false, true) => Err(ContainerError::InvalidRequest {
-                violations: impossible,
-            }),
-            (_, false) => Err(ContainerError::PolicyDenied {
-                violations: [impossible, forbidden].concat(),
-            }),
-        }
+        refuse(impossible, forbidden)
     }
 
     /// Decides on a request, without asking any engine.
@@ -139,19 +131,7 @@ impl SecurityPolicy {
                 format!("one of {}", rules.join(", ")),
             ));
         }
-        match (impossible.is_empty(), forbidden.is_empty()) {
-            (true, true) => {}
-            (false, true) => {
-                return Err(ContainerError::InvalidRequest {
-                    violations: impossible,
-                });
-            }
-            (_, false) => {
-                return Err(ContainerError::PolicyDenied {
-                    violations: [impossible, forbidden].concat(),
-                });
-            }
-        }
+        refuse(impossible, forbidden)?;
         // Every value was checked above; a checked type is still the only way on, and its refusal is an error.
         let invalid = |violation| ContainerError::InvalidRequest {
             violations: vec![violation],
@@ -244,6 +224,19 @@ impl SecurityPolicy {
                 .map_err(|e| e.at("max_output_bytes"))?,
             policy: self.clone(),
         })
+    }
+}
+
+/// All that was found, unless that is nothing.
+fn refuse(impossible: Vec<Violation>, forbidden: Vec<Violation>) -> ContainerResult<()> {
+    match (impossible.is_empty(), forbidden.is_empty()) {
+        (true, true) => Ok(()),
+        (false, true) => Err(ContainerError::InvalidRequest {
+            violations: impossible,
+        }),
+        (_, false) => Err(ContainerError::PolicyDenied {
+            violations: [impossible, forbidden].concat(),
+        }),
     }
 }
 

@@ -301,14 +301,6 @@ fn a_namespace_of_the_hosts_is_none_of_the_containers() {
     }
 }
 
-#[test]
-fn own_namespaces_are_read() {
-    let own = OwnNamespaces::read();
-    let mine = std::fs::read_link("/proc/self/ns/pid").unwrap();
-    assert!(own.0.contains(&mine.to_string_lossy().into_owned()));
-    assert_eq!(own.0.len(), 5, "{own:?}");
-}
-
 /// The listing's own descriptor is closed when it is looked at, and no other.
 #[test]
 fn one_descriptor_may_be_closed_meanwhile() {
