@@ -2,6 +2,9 @@
 //! not, and the kernel's word alone must end it before its command runs. `CLAWBOX_TEST_DOCKER_HOST` names the Docker;
 //! without it the test is listed as *not run*, which is a failure where `CLAWBOX_REQUIRE` names `docker`.
 
+#[path = "common/trials.rs"]
+mod trials;
+
 use clawbox_backend_docker::{DockerEngine, sabotage::WeakenedEngine};
 use clawbox_conformance::{FIXTURE_IMAGE, sabotage::sabotages};
 use clawbox_containers::{
@@ -15,10 +18,9 @@ use clawbox_containers::{
     },
 };
 use futures_util::{StreamExt, stream};
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::Failed;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
     error::Error,
     fs,
     os::unix::fs::PermissionsExt,
@@ -32,9 +34,6 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::{net::UnixListener, runtime::Runtime, task::JoinHandle, time::timeout};
-
-const HOST: &str = "CLAWBOX_TEST_DOCKER_HOST";
-const REQUIRE: &str = "CLAWBOX_REQUIRE";
 
 /// How many containers are spawned at once: most of the time is Docker's.
 const JOBS: usize = 4;
@@ -50,25 +49,10 @@ type Weaken = fn(&mut PlanSpec);
 type Wrong<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let host = env::var(HOST).ok();
-    let required = env::var(REQUIRE).is_ok_and(|names| names.split(',').any(|it| it == "docker"));
-    let missing = host.is_none() && required && !arguments.list;
-    let trial = Trial::ignorable_test(
+    trials::run_all([(
         "the_kernels_word_ends_what_is_weaker_than_planned",
-        move || match host {
-            None => Ok(Completion::ignored_with(format!(
-                "not run: {HOST} is not set"
-            ))),
-            Some(host) => every_weakening(&host).map(|()| Completion::Completed),
-        },
-    );
-    let conclusion = libtest_mimic::run(&arguments, vec![trial]);
-    if missing {
-        eprintln!("error: docker is required by {REQUIRE} and was not run: {HOST} is not set");
-        return ExitCode::FAILURE;
-    }
-    conclusion.exit_code()
+        every_weakening,
+    )])
 }
 
 /// What came of a spawn.

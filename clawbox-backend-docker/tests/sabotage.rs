@@ -5,17 +5,17 @@
 //! `CLAWBOX_SABOTAGE=told` prints what caught what, and `CLAWBOX_SABOTAGE=all` tries every case under every weakening
 //! before it does; `CLAWBOX_SABOTAGE=write` writes the table anew.
 
+#[path = "common/trials.rs"]
+mod trials;
+
 use clawbox_backend_docker::{DockerEngine, sabotage::WeakenedEngine};
 use clawbox_conformance::{
     Case, Declarations, Outcome, cases,
     sabotage::{Bench, Proofs, Sabotage, Tried, TwoWay, canaries, kernel_cases, sabotages},
 };
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::Failed;
 use std::{env, fs, process::ExitCode, sync::Arc};
 use tokio::runtime::Runtime;
-
-const HOST: &str = "CLAWBOX_TEST_DOCKER_HOST";
-const REQUIRE: &str = "CLAWBOX_REQUIRE";
 
 /// How many cases run at once: most of them wait for Docker.
 const JOBS: usize = 6;
@@ -28,25 +28,10 @@ const TABLE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proofs.txt"
 const UNPROVEN: &str = include_str!("unproven.txt");
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let host = env::var(HOST).ok();
-    let required = env::var(REQUIRE).is_ok_and(|names| names.split(',').any(|it| it == "docker"));
-    let missing = host.is_none() && required && !arguments.list;
-    let trial = Trial::ignorable_test(
+    trials::run_all([(
         "every_weakening_is_caught_and_every_kernel_case_catches_one",
-        move || match host {
-            None => Ok(Completion::ignored_with(format!(
-                "not run: {HOST} is not set"
-            ))),
-            Some(host) => both_ways(&host).map(|()| Completion::Completed),
-        },
-    );
-    let conclusion = libtest_mimic::run(&arguments, vec![trial]);
-    if missing {
-        eprintln!("error: docker is required by {REQUIRE} and was not run: {HOST} is not set");
-        return ExitCode::FAILURE;
-    }
-    conclusion.exit_code()
+        both_ways,
+    )])
 }
 
 fn both_ways(host: &str) -> Result<(), Failed> {

@@ -1,5 +1,6 @@
-//! What the tests on a real Docker share. `CLAWBOX_TEST_DOCKER_HOST` names it, and `cargo xtask test` sets that;
-//! without it every case is listed as *not run*, which is a failure where `CLAWBOX_REQUIRE` names `docker`.
+//! What the tests on a real Docker share.
+
+mod trials;
 
 use bollard::{
     API_DEFAULT_VERSION, Docker,
@@ -12,11 +13,8 @@ use clawbox_containers::{
     types::{Capabilities, ContainerSpawnRequest, PullPolicy},
 };
 use futures_util::{StreamExt, future::BoxFuture};
-use libtest_mimic::{Arguments, Completion, Trial};
-use std::{env, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
-const HOST: &str = "CLAWBOX_TEST_DOCKER_HOST";
-const REQUIRE: &str = "CLAWBOX_REQUIRE";
 /// What `cargo xtask fixture` makes.
 pub(crate) const IMAGE: &str = "ghcr.io/n0xmare/clawbox-fixture:1";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,29 +22,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A test: it is given Docker's endpoint, and panics to fail.
 pub(crate) type Case = fn(String) -> BoxFuture<'static, ()>;
 
-pub(crate) fn run<const N: usize>(cases: [(&str, Case); N]) -> ExitCode {
-    let arguments = Arguments::from_args();
-    let host = env::var(HOST).ok();
-    let required = env::var(REQUIRE).is_ok_and(|names| names.split(',').any(|it| it == "docker"));
-    let trials = cases.map(|(name, case)| {
-        let host = host.clone();
-        Trial::ignorable_test(name, move || match host {
-            None => Ok(Completion::ignored_with(format!(
-                "not run: {HOST} is not set"
-            ))),
-            Some(host) => {
-                let runtime = tokio::runtime::Runtime::new().map_err(|e| e.to_string())?;
-                runtime.block_on(async { tokio::time::timeout(PATIENCE, case(host)).await })?;
-                Ok(Completion::Completed)
-            }
-        })
-    });
-    let conclusion = libtest_mimic::run(&arguments, trials.into());
-    if host.is_none() && required && !arguments.list {
-        eprintln!("error: docker is required by {REQUIRE} and was not run: {HOST} is not set");
-        return ExitCode::FAILURE;
-    }
-    conclusion.exit_code()
+pub(crate) fn run<const N: usize>(cases: [(&'static str, Case); N]) -> ExitCode {
+    trials::run_all(cases.map(|(name, case)| {
+        let test = move |host: &str| {
+            let runtime = tokio::runtime::Runtime::new().map_err(|e| e.to_string())?;
+            let host = host.to_owned();
+            runtime.block_on(async { tokio::time::timeout(PATIENCE, case(host)).await })?;
+            Ok(())
+        };
+        (name, test)
+    }))
 }
 
 pub(crate) fn engine(host: &str) -> DockerEngine {

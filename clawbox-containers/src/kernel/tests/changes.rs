@@ -301,6 +301,13 @@ fn a_namespace_of_the_hosts_is_none_of_the_containers() {
     }
 }
 
+#[test]
+fn each_namespace_of_ones_own_is_asked_for() {
+    let own = OwnNamespaces::by_links(|path| Some(path.to_owned()));
+    let names = ["pid", "uts", "ipc", "cgroup", "net"];
+    assert_eq!(own.0, names.map(|name| format!("/proc/self/ns/{name}")));
+}
+
 /// The listing's own descriptor is closed when it is looked at, and no other.
 #[test]
 fn one_descriptor_may_be_closed_meanwhile() {
