@@ -14,7 +14,7 @@ use bollard::models::{
 use clawbox_containers::{
     aspects::{
         Bind, Binds, CapabilitySets, CommandLine, CpuBandwidth, DeviceAccess, EngineDuties,
-        Environment, Init, Ipc, KernelPaths, LogBounds, Name, Namespaces, Network, Seccomp, Tmpfs,
+        Environment, Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Seccomp, Tmpfs,
         TmpfsOptions, Ulimit, Ulimits,
     },
     engine::{EngineError, EngineErrorKind, EngineResult},
@@ -78,10 +78,7 @@ pub(crate) fn create(spec: &PlanSpec) -> EngineResult<Create> {
             },
         environment: Environment(environment),
         init,
-        log: LogBounds {
-            max_file_bytes,
-            max_files,
-        },
+        log: LogBound { max_bytes },
         identity: Name {
             name,
             hostname,
@@ -170,7 +167,7 @@ pub(crate) fn create(spec: &PlanSpec) -> EngineResult<Create> {
             Init::Engine => true,
             Init::Clawbox | Init::None => false,
         }),
-        log_config: Some(log_config(*max_file_bytes, *max_files)),
+        log_config: Some(log_config(*max_bytes)),
         ..HostConfig::default()
     };
     let body = ContainerCreateBody {
@@ -278,10 +275,11 @@ fn resource_limit(name: &str, limit: Ulimit) -> EngineResult<ResourcesUlimits> {
 
 /// The `local` driver, which rotates. A slow disk loses lines of this copy instead of stopping the command,
 /// and the daemon compresses nothing on a container's behalf.
-fn log_config(max_file_bytes: u64, max_files: u64) -> HostConfigLogConfig {
+fn log_config(max_bytes: u64) -> HostConfigLogConfig {
+    const FILES: u64 = 2;
     let config = [
-        ("max-size", max_file_bytes.to_string()),
-        ("max-file", max_files.to_string()),
+        ("max-size", (max_bytes / FILES).to_string()),
+        ("max-file", FILES.to_string()),
         ("compress", "false".to_owned()),
         ("mode", "non-blocking".to_owned()),
         ("max-buffer-size", "1m".to_owned()),

@@ -2,7 +2,7 @@
 
 use crate::{
     decode, encode,
-    endpoint::{Endpoint, EndpointError},
+    endpoint::Surroundings,
     errors::{Call, engine_error},
 };
 use async_trait::async_trait;
@@ -17,6 +17,7 @@ use bollard::{
 };
 use clawbox_containers::{
     ContainerEngine, ContainerPlan,
+    endpoint::{Candidates, Endpoint, EndpointError},
     engine::{
         EngineError, EngineErrorKind, EngineResult, EngineWarning, ImageFacts, Inspection,
         ListedContainer, OutputChunk, OutputChunks, PullProgress, Removal, Signal,
@@ -25,7 +26,10 @@ use clawbox_containers::{
     types::{ContainerId, EngineInfo, ImageRef, OutputStream, PullPolicy},
 };
 use futures_util::{StreamExt, TryStreamExt};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 use tokio::sync::OnceCell;
 
 /// In seconds. The manager bounds each call; what waits for a container's end has no bound at all.
@@ -41,7 +45,8 @@ pub struct DockerEngine {
 
 impl DockerEngine {
     /// The engine at `explicit`, such as `unix:///run/docker.sock`; where that is `None` at `DOCKER_HOST`;
-    /// where that is not set either at `/var/run/docker.sock`.
+    /// where that is not set either at `/var/run/docker.sock`, or, where nothing is there, at the `docker.sock` of
+    /// the Docker that this user runs, in `XDG_RUNTIME_DIR`.
     ///
     /// Nothing is connected to yet: where no daemon answers, it is the calls that fail.
     ///
@@ -49,12 +54,20 @@ impl DockerEngine {
     ///
     /// [`EndpointError`] where that is no address of a unix socket. Plain TCP is refused.
     pub fn connect(explicit: Option<&str>) -> Result<Self, EndpointError> {
-        let docker_host = std::env::var_os("DOCKER_HOST");
-        let docker_host = docker_host.as_ref().map(|host| host.to_string_lossy());
+        let candidates = Self::candidates(explicit)?;
         Ok(Self {
-            endpoint: Endpoint::choose(explicit, docker_host.as_deref())?,
+            endpoint: candidates.choose(Path::exists).endpoint.clone(),
             client: OnceCell::new(),
         })
+    }
+
+    /// Where the engine may be, in the order in which [`connect`](Self::connect) looks.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] where `explicit` or `DOCKER_HOST` is no address of a unix socket.
+    pub fn candidates(explicit: Option<&str>) -> Result<Candidates, EndpointError> {
+        Surroundings::look().candidates(explicit)
     }
 
     async fn client(&self) -> EngineResult<&Docker> {

@@ -1,8 +1,10 @@
 //! From the client's errors to the engine-neutral ones.
 
-use crate::endpoint::Endpoint;
 use bollard::errors::Error;
-use clawbox_containers::engine::{EngineError, EngineErrorKind};
+use clawbox_containers::{
+    endpoint::Endpoint,
+    engine::{EngineError, EngineErrorKind},
+};
 
 /// What was asked, where that decides what a status means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +67,7 @@ mod tests {
     use std::error::Error as _;
 
     fn endpoint() -> Endpoint {
-        Endpoint::choose(Some("unix:///run/d.sock"), None).unwrap()
+        Endpoint::parse("unix:///run/d.sock").unwrap()
     }
 
     fn check(error: Error, call: Call, expected: EngineErrorKind) {

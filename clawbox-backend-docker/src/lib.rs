@@ -51,8 +51,7 @@ mod fixture;
 #[doc(hidden)]
 pub mod sabotage;
 
-pub use clawbox_containers::ContainerManager;
-pub use endpoint::EndpointError;
+pub use clawbox_containers::{ContainerManager, endpoint::EndpointError};
 pub use engine::DockerEngine;
 
 /// Runs sandboxed containers on Docker.

@@ -304,6 +304,18 @@ impl fmt::Display for CommandLine {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Environment(pub BTreeMap<String, Option<EnvValue>>);
 
+impl Environment {
+    /// Whether a process would be given the same. Some engines tell that a variable was taken away, and others only do
+    /// not have it any more.
+    pub(crate) fn gives_the_same(&self, other: &Self) -> bool {
+        let given = |it: &Self| -> BTreeMap<String, EnvValue> {
+            let variables = it.0.clone().into_iter();
+            variables.filter_map(|(k, v)| Some((k, v?))).collect()
+        };
+        given(self) == given(other)
+    }
+}
+
 impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.0.iter().map(|(key, value)| match value {
@@ -338,20 +350,14 @@ impl fmt::Display for Init {
 /// How much the engine's own log may take on the host. It is no more than a copy for recovery: output is
 /// captured by attaching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogBounds {
-    /// Bytes of one file; 0 is without bound and never planned.
-    pub max_file_bytes: u64,
-    /// How many files are kept.
-    pub max_files: u64,
+pub struct LogBound {
+    /// Bytes of all its files together; 0 is without bound and never planned.
+    pub max_bytes: u64,
 }
 
-impl fmt::Display for LogBounds {
+impl fmt::Display for LogBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} files of {} bytes",
-            self.max_files, self.max_file_bytes
-        )
+        write!(f, "at most {} bytes", self.max_bytes)
     }
 }
 

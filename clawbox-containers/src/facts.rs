@@ -3,7 +3,7 @@
 use crate::{
     aspects::{
         Binds, CapabilitySets, CommandLine, CpuBandwidth, DeviceAccess, EngineDuties, Environment,
-        Init, Ipc, KernelPaths, LogBounds, Name, Namespaces, Network, Seccomp, Tmpfs, Ulimits,
+        Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Seccomp, Tmpfs, Ulimits,
     },
     plan::PlanSpec,
 };
@@ -48,7 +48,7 @@ pub struct ObservedFacts {
     pub command: Observed<CommandLine>,
     pub environment: Observed<Environment>,
     pub init: Observed<Init>,
-    pub log: Observed<LogBounds>,
+    pub log: Observed<LogBound>,
     pub identity: Observed<Name>,
 }
 

@@ -20,6 +20,8 @@ mod backend;
 mod capture;
 mod clock;
 pub mod config;
+pub mod decode;
+pub mod endpoint;
 pub mod engine;
 mod error;
 pub mod facts;

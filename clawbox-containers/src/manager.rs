@@ -13,7 +13,7 @@ use crate::{
     backend::{ContainerBackend, SurveyedContainer},
     capture::OutputFollower,
     config::{ContainerSecurityConfig, ManagerConfig},
-    engine::{ContainerEngine, PullProgress},
+    engine::{ContainerEngine, EngineWarning, PullProgress},
     error::{ContainerError, ContainerResult},
     init::Places,
     owner::{Lease, OwnerId},
@@ -31,7 +31,7 @@ use lifecycle::Life;
 use registry::Registry;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{OnceCell, oneshot, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -80,6 +80,8 @@ struct Shared<E> {
     places: Mutex<Option<Places>>,
     lease: Mutex<Option<Lease>>,
     on_pull: Option<PullObserver>,
+    /// What the engine's host cannot enforce, once that was asked.
+    beyond_the_host: OnceCell<Vec<EngineWarning>>,
     /// The last handle is gone.
     shutdown: CancellationToken,
 }
@@ -124,6 +126,7 @@ impl<E: ContainerEngine> ContainerManager<E> {
                 lease: Mutex::default(),
                 places: Mutex::default(),
                 on_pull,
+                beyond_the_host: OnceCell::new(),
                 shutdown,
                 config,
             }),

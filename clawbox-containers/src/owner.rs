@@ -131,6 +131,22 @@ pub(crate) fn liveness(dir: &Path, owner: OwnerId) -> Liveness {
     }
 }
 
+/// The lease of a dead owner, in the hands of the one reaper that sees to its containers. To everybody else that owner
+/// is alive meanwhile, so that of several reapers each counts its own.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    _file: File,
+}
+
+impl Claim {
+    /// `None` where the owner is not dead, or another reaper was first.
+    pub(crate) fn stake(dir: &Path, owner: OwnerId) -> Option<Self> {
+        let file = File::open(lease_path(dir, owner)).ok()?;
+        file.try_lock().ok()?;
+        Some(Self { _file: file })
+    }
+}
+
 /// Forgets the lease of an owner that is dead and has no containers left, and what it kept for them.
 pub(crate) fn forget(dir: &Path, owner: OwnerId) {
     if liveness(dir, owner) == Liveness::Dead {
@@ -175,6 +191,7 @@ mod tests {
         let owner = OwnerId::generate();
         let lease = Lease::take(&dir, owner, "unix:///a").unwrap();
         assert_eq!(liveness(&dir, owner), Liveness::Alive);
+        assert!(Claim::stake(&dir, owner).is_none());
         assert_eq!(owners(&dir, "unix:///a"), [owner]);
         assert_eq!(owners(&dir, "unix:///b"), []);
         forget(&dir, owner);
@@ -187,6 +204,11 @@ mod tests {
         drop(lease);
         assert_eq!(liveness(&dir, owner), Liveness::Unknown);
         std::fs::rename(&copy, &path).unwrap();
+        assert_eq!(liveness(&dir, owner), Liveness::Dead);
+        let claim = Claim::stake(&dir, owner).unwrap();
+        assert!(Claim::stake(&dir, owner).is_none());
+        assert_eq!(liveness(&dir, owner), Liveness::Alive);
+        drop(claim);
         assert_eq!(liveness(&dir, owner), Liveness::Dead);
         forget(&dir, owner);
         assert_eq!(liveness(&dir, owner), Liveness::Unknown);

@@ -2,7 +2,7 @@
 
 use crate::aspects::{
     Binds, CapabilitySets, CommandLine, CpuBandwidth, DeviceAccess, EngineDuties, Environment,
-    Init, Ipc, KernelPaths, LogBounds, Name, Namespaces, Network, Seccomp, Tmpfs, Ulimits,
+    Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Seccomp, Tmpfs, Ulimits,
 };
 use crate::init::Errand;
 
@@ -89,7 +89,7 @@ pub struct PlanSpec {
     /// Who is process 1.
     pub init: Init,
     /// The engine's own log.
-    pub log: LogBounds,
+    pub log: LogBound,
     /// The name and the labels.
     pub identity: Name,
 }

@@ -2,6 +2,7 @@
 //! the command runs), against what was planned.
 
 use crate::{
+    aspects::Environment,
     engine::EngineWarning,
     facts::{Observed, ObservedFacts},
     kernel::Given,
@@ -77,7 +78,12 @@ pub fn verify(
         compare(PolicyItem::Lifecycle, lifecycle, &facts.lifecycle),
         compare(PolicyItem::Image, image, &facts.image),
         compare(PolicyItem::Command, command, &facts.command),
-        compare(PolicyItem::Environment, environment, &facts.environment),
+        compare_by(
+            Environment::gives_the_same,
+            PolicyItem::Environment,
+            environment,
+            &facts.environment,
+        ),
         compare(PolicyItem::Init, init, &facts.init),
         compare(PolicyItem::Log, log, &facts.log),
         compare(PolicyItem::Identity, identity, &facts.identity),
@@ -153,9 +159,18 @@ fn compare<T: PartialEq + Display>(
     planned: &T,
     observed: &Observed<T>,
 ) -> ItemReport {
+    compare_by(T::eq, item, planned, observed)
+}
+
+fn compare_by<T: Display>(
+    same: fn(&T, &T) -> bool,
+    item: PolicyItem,
+    planned: &T,
+    observed: &Observed<T>,
+) -> ItemReport {
     let requested = planned.to_string();
     match observed {
-        Observed::Seen(seen) if seen == planned => {
+        Observed::Seen(seen) if same(planned, seen) => {
             ItemReport::new(item, requested, seen.to_string(), Verdict::Enforced)
         }
         Observed::Seen(seen) => {

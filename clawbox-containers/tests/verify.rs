@@ -105,7 +105,7 @@ const CHANGES: &[Change] = &[
         env.insert("SECRET".to_owned(), "hunter3".parse().ok());
     }),
     (PolicyItem::Init, |f| *seen(&mut f.init) = Init::None),
-    (PolicyItem::Log, |f| seen(&mut f.log).max_file_bytes = 0),
+    (PolicyItem::Log, |f| seen(&mut f.log).max_bytes = 0),
     (PolicyItem::Identity, |f| {
         seen(&mut f.identity)
             .labels

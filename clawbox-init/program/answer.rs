@@ -94,10 +94,11 @@ fn first_entry(entries: &[u8]) -> Option<(&CStr, &[u8])> {
 
 /// How many processes the kernel has killed in this container for lack of memory, where that is to be seen.
 pub(crate) fn oom_kills(room: &mut [u8]) -> Option<u64> {
-    // Control groups of version 2, then of version 1.
+    // Control groups of version 1, then of version 2: where the first are mounted, somebody else may have put a file at
+    // the second's place.
     [
-        c"/sys/fs/cgroup/memory.events",
         c"/sys/fs/cgroup/memory/memory.oom_control",
+        c"/sys/fs/cgroup/memory.events",
     ]
     .into_iter()
     .find_map(|path| {

@@ -1,10 +1,7 @@
 //! How a container was configured, in the plan's terms.
 
 use super::{
-    bad,
-    extras::Extras,
     mounts::{binds, tmpfs},
-    said,
     security::{SecurityOptions, capabilities, security_options},
 };
 use bollard::models::{
@@ -14,13 +11,13 @@ use bollard::models::{
 };
 use clawbox_containers::{
     aspects::{
-        CommandLine, CpuBandwidth, DeviceAccess, EngineDuties, Environment, Init, Ipc, KernelPaths,
-        LogBounds, Name, Namespaces, Network, Ulimit, Ulimits,
+        CommandLine, CpuBandwidth, DeviceAccess, EngineDuties, Init, Ipc, KernelPaths, LogBound,
+        Name, Namespaces, Network, Ulimit, Ulimits,
     },
+    decode::{Extras, bad, environment, limit, said},
     engine::EngineResult,
     facts::{Observed, ObservedFacts},
     init::CONTAINER_INIT,
-    types::EnvValue,
 };
 use std::collections::BTreeMap;
 
@@ -268,7 +265,7 @@ pub(super) fn facts(answer: ContainerInspectResponse) -> EngineResult<ObservedFa
         }),
         environment: Seen(environment(env.unwrap_or_default())?),
         init: Seen(init),
-        log: Seen(log_bounds(log_config)),
+        log: Seen(log_bound(log_config)),
         identity: Seen(Name {
             name: name.strip_prefix('/').unwrap_or(&name).to_owned(),
             hostname,
@@ -279,14 +276,6 @@ pub(super) fn facts(answer: ContainerInspectResponse) -> EngineResult<ObservedFa
                 .collect(),
         }),
     })
-}
-
-/// Docker's "without limit" is nothing, 0 or -1; here it is 0, which is never planned.
-fn limit(field: &str, value: Option<i64>) -> EngineResult<u64> {
-    match value {
-        None | Some(-1) => Ok(0),
-        Some(n) => u64::try_from(n).map_err(|_| bad(format!("{field} {n}"))),
-    }
 }
 
 /// `NanoCpus` is another way to say the same: billionths of a CPU, which Docker turns into a quota in its
@@ -358,37 +347,18 @@ fn has_health_check(check: Option<HealthConfig>) -> bool {
     check.is_some_and(|check| check.test.is_none_or(|test| test != ["NONE"]))
 }
 
-fn environment(entries: Vec<String>) -> EngineResult<Environment> {
-    let mut variables = BTreeMap::new();
-    for entry in entries {
-        let (key, value) = match entry.split_once('=') {
-            Some((key, value)) => (key, Some(value)),
-            None => (entry.as_str(), None),
-        };
-        // Neither error tells the value, which may be a secret.
-        let value = value
-            .map(str::parse::<EnvValue>)
-            .transpose()
-            .map_err(|_| bad(format!("the value of the variable {}", short(key))))?;
-        if variables.insert(key.to_owned(), value).is_some() {
-            return Err(bad(format!("the variable {} twice", short(key))));
-        }
-    }
-    Ok(Environment(variables))
-}
-
-/// Any other driver than ours has no bounds that are known here.
-fn log_bounds(log: Option<HostConfigLogConfig>) -> LogBounds {
+/// Any other driver than ours has no bound that is known here.
+fn log_bound(log: Option<HostConfigLogConfig>) -> LogBound {
     let log = log.unwrap_or_default();
     let config = log.config.unwrap_or_default();
-    let bound = |key: &str| {
+    let said = |key: &str| {
         let known = log.typ.as_deref() == Some("local");
         let text = config.get(key).filter(|_| known)?;
-        text.parse().ok()
+        text.parse::<u64>().ok()
     };
-    LogBounds {
-        max_file_bytes: bound("max-size").unwrap_or(0),
-        max_files: bound("max-file").unwrap_or(0),
+    let all_files = || said("max-size")?.checked_mul(said("max-file")?);
+    LogBound {
+        max_bytes: all_files().unwrap_or(0),
     }
 }
 

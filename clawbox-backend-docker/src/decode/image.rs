@@ -1,8 +1,10 @@
 //! Images, and fetching them.
 
-use super::said;
 use bollard::models::{CreateImageInfo, ImageInspect};
-use clawbox_containers::engine::{EngineResult, ImageFacts, PullProgress};
+use clawbox_containers::{
+    decode::said,
+    engine::{EngineResult, ImageFacts, PullProgress},
+};
 
 pub(crate) fn image_facts(image: ImageInspect) -> EngineResult<ImageFacts> {
     let id = said("Id", image.id)?;

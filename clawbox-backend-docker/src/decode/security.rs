@@ -1,8 +1,8 @@
 //! Security options and capabilities.
 
-use super::extras::Extras;
 use clawbox_containers::{
     aspects::{CapabilitySets, Seccomp},
+    decode::Extras,
     seccomp::SeccompProfile,
 };
 use serde_json::Value;

@@ -1,11 +1,13 @@
 //! How a container is.
 
-use super::{bad, said};
 use bollard::models::{
     ContainerState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum,
 };
-use clawbox_containers::engine::{
-    EngineError, EngineErrorKind, EnginePhase, EngineResult, EngineState, ListedContainer,
+use clawbox_containers::{
+    decode::{bad, said},
+    engine::{
+        EngineError, EngineErrorKind, EnginePhase, EngineResult, EngineState, ListedContainer,
+    },
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 

@@ -103,7 +103,7 @@ async fn the_operator_may_let_an_item_go_unseen() {
     let rig = rig_with(&security, |config| config);
     rig.engine.fail(Fault::process_one(InitFault::Blind {
         path: "/sys/fs/cgroup/pids.max".to_owned(),
-        errno: Errno::ENOENT,
+        errno: Errno::EACCES,
     }));
     let id = rig.spawn("ok").await;
     let report = rig.backend.enforcement(&id).unwrap();

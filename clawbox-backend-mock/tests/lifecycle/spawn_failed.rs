@@ -180,10 +180,12 @@ const DIFFERENCES: &[(PolicyItem, Edit)] = {
             seen(&mut f.command).argv.push("x".to_owned())
         }),
         (PolicyItem::Environment, |f| {
-            drop(seen(&mut f.environment).0.pop_first())
+            seen(&mut f.environment)
+                .0
+                .insert("LD_PRELOAD".to_owned(), "/tmp/x.so".parse().ok());
         }),
         (PolicyItem::Init, |f| f.init = Seen(Init::None)),
-        (PolicyItem::Log, |f| seen(&mut f.log).max_files = 0),
+        (PolicyItem::Log, |f| seen(&mut f.log).max_bytes = 0),
         (PolicyItem::Identity, |f| {
             seen(&mut f.identity).labels.clear()
         }),

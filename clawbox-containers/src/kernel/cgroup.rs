@@ -3,6 +3,7 @@
 
 use super::{Answers, Given, Look, mounts};
 use crate::{aspects::CpuBandwidth, plan::PlanSpec};
+use std::fmt::Display;
 
 /// A file of version 2, and its like of version 1.
 type Files = [&'static str; 2];
@@ -36,38 +37,58 @@ enum Said<'a> {
     Version1(&'a str),
 }
 
-/// Exactly one of them must be there, and be the kernel's.
-fn said<'a>(answers: &'a Answers, files: Files) -> Result<Said<'a>, String> {
+/// Exactly one of them must be there, and be the kernel's. A group of version 2 that is seen and has no such file has no
+/// such limit: its controller was not handed on.
+fn said<'a>(answers: &'a Answers, files: Files) -> Result<Said<'a>, Given> {
     let [two, one] = files;
-    let text = |file| answers.text_if_any(&Look::read(file));
+    let text = |file| {
+        let text = answers.text_if_any(&Look::read(file));
+        text.map_err(Given::Unseen)
+    };
     let (file, said) = match (text(two)?, text(one)?) {
         (Some(text), None) => (two, Said::Version2(text.trim_end())),
         (None, Some(text)) => (one, Said::Version1(text.trim_end())),
+        (None, None) if mounts::is_unified(answers).map_err(Given::Unseen)? => {
+            return Err(Given::Other(format!("its control group has no {two}")));
+        }
         (None, None) => {
-            return Err(format!(
+            return Err(Given::Unseen(format!(
                 "the container does not see {two} or {one} of its control group"
-            ));
+            )));
         }
         (Some(_), Some(_)) => {
-            return Err(format!("the container sees both {two} and {one}"));
+            return Err(Given::Unseen(format!(
+                "the container sees both {two} and {one}"
+            )));
         }
     };
-    if mounts::is_of_control_group(answers, file)? {
+    if mounts::is_of_control_group(answers, file).map_err(Given::Unseen)? {
         Ok(said)
     } else {
-        Err(format!("{file} is none of the kernel's"))
+        Err(Given::Unseen(format!("{file} is none of the kernel's")))
+    }
+}
+
+fn given<T: PartialEq + Display>(planned: &T, seen: Result<T, Given>) -> Given {
+    match seen {
+        Ok(seen) => Given::of(planned, Ok(seen)),
+        Err(given) => given,
     }
 }
 
 /// A number, or no limit.
-fn number(text: &str, file: &str) -> Result<u64, String> {
+fn number(text: &str, file: &str) -> Result<u64, Given> {
     match text {
         "max" | "-1" => Ok(u64::MAX),
-        text => text.parse().map_err(|_| format!("{file} is {text:.40}")),
+        text => text.parse().map_err(|_| odd(file, text)),
     }
 }
 
-fn limit(answers: &Answers, files: Files) -> Result<u64, String> {
+fn odd(file: &str, text: &str) -> Given {
+    Given::Unseen(format!("{file} is {text:.40}"))
+}
+
+fn limit(answers: &Answers, files: Files) -> Result<u64, Given> {
     match said(answers, files)? {
         Said::Version2(text) => number(text, files[0]),
         Said::Version1(text) => number(text, files[1]),
@@ -75,11 +96,11 @@ fn limit(answers: &Answers, files: Files) -> Result<u64, String> {
 }
 
 pub(super) fn pids(spec: &PlanSpec, answers: &Answers) -> Given {
-    Given::of(&spec.pids, limit(answers, PIDS))
+    given(&spec.pids, limit(answers, PIDS))
 }
 
 pub(super) fn memory(spec: &PlanSpec, answers: &Answers) -> Given {
-    Given::of(&spec.memory, limit(answers, MEMORY))
+    given(&spec.memory, limit(answers, MEMORY))
 }
 
 pub(super) fn swap(spec: &PlanSpec, answers: &Answers) -> Given {
@@ -90,18 +111,17 @@ pub(super) fn swap(spec: &PlanSpec, answers: &Answers) -> Given {
         }
         Said::Version1(text) => number(text, SWAP[1]),
     };
-    Given::of(&spec.memory_and_swap, seen())
+    given(&spec.memory_and_swap, seen())
 }
 
 pub(super) fn cpu(spec: &PlanSpec, answers: &Answers) -> Given {
     let seen = || {
         let said = said(answers, CPU)?;
         // Only version 1 has it, but it is looked at either way.
-        let period = answers.text_if_any(&Look::read(CPU_PERIOD))?;
+        let period = answers.text_if_any(&Look::read(CPU_PERIOD));
+        let period = period.map_err(Given::Unseen)?;
         let (quota, period) = match said {
-            Said::Version2(text) => text
-                .split_once(' ')
-                .ok_or_else(|| format!("{} is {text:.40}", CPU[0]))?,
+            Said::Version2(text) => text.split_once(' ').ok_or_else(|| odd(CPU[0], text))?,
             Said::Version1(quota) => (quota, period.unwrap_or_default().trim_end()),
         };
         Ok(CpuBandwidth {
@@ -109,7 +129,7 @@ pub(super) fn cpu(spec: &PlanSpec, answers: &Answers) -> Given {
             period_us: number(period, CPU_PERIOD)?,
         })
     };
-    Given::of(&spec.cpu, seen())
+    given(&spec.cpu, seen())
 }
 
 /// Version 2 has a weight in the place of shares. Runtimes turn the one into the other by one of two formulas: a
@@ -118,15 +138,15 @@ pub(super) fn shares(spec: &PlanSpec, answers: &Answers) -> Given {
     let shares = spec.cpu_shares;
     let number = match said(answers, SHARES) {
         Ok(Said::Version2(text)) => number(text, SHARES[0]),
-        Ok(Said::Version1(text)) => return Given::of(&shares, number(text, SHARES[1])),
-        Err(why) => Err(why),
+        Ok(Said::Version1(text)) => return given(&shares, number(text, SHARES[1])),
+        Err(given) => Err(given),
     };
     match number {
         Ok(weight) if weight == line(shares) || weight == curve(shares) => {
             Given::Planned(format!("{shares} (weight {weight})"))
         }
         Ok(weight) => Given::Other(format!("weight {weight}")),
-        Err(why) => Given::Unseen(why),
+        Err(given) => given,
     }
 }
 

@@ -74,12 +74,11 @@ impl Mount {
     }
 
     /// An empty directory: a tmpfs that nobody can write, wherever else it may be mounted. The host's `/run` is
-    /// one that somebody can.
+    /// one that somebody can. Runc's is read-only altogether; crun's is here only, and told by a size that nobody else
+    /// gives.
     fn is_empty(&self) -> bool {
-        self.kind == "tmpfs"
-            && self.root == "/"
-            && self.is_read_only()
-            && self.super_options.contains("ro")
+        let nobody_writes = self.super_options.contains("ro") || self.value("size") == Some("0k");
+        self.is_whole("tmpfs") && self.is_read_only() && nobody_writes
     }
 
     /// `/dev/null`, the container's own or the host's.
@@ -164,11 +163,23 @@ pub(super) fn is_of_control_group(answers: &Answers, file: &str) -> Result<bool,
     }))
 }
 
-/// What version 1's controllers are mounted in. Only root writes to it.
+/// Whether the container sees its control group of version 2, and that alone.
+pub(super) fn is_unified(answers: &Answers) -> Result<bool, String> {
+    let table = Table::read(answers)?;
+    let group = table.at("/sys/fs/cgroup");
+    Ok(group.is_some_and(|mount| mount.is_whole("cgroup2")))
+}
+
+/// What version 1's controllers are mounted in. Only root writes to runc's. To crun's everybody does, up to a mebibyte
+/// that cannot be executed, and no engine can be told to have it otherwise; nobody has when process 1 looks.
 fn is_controllers(mount: &Mount) -> bool {
-    mount.is_whole("tmpfs")
-        && mount.target == "/sys/fs/cgroup"
-        && mount.value("mode") == Some("755")
+    let is_runcs = mount.value("mode") == Some("755");
+    let is_cruns = mount.value("mode").is_none()
+        && mount.value("size") == Some("1024k")
+        && ["noexec", "nosuid", "nodev"]
+            .iter()
+            .all(|flag| mount.options.contains(*flag));
+    mount.is_whole("tmpfs") && mount.target == "/sys/fs/cgroup" && (is_runcs || is_cruns)
 }
 
 pub(super) fn root(spec: &PlanSpec, answers: &Answers) -> Given {

@@ -78,6 +78,9 @@ static SPEC: LazyLock<PlanSpec> = LazyLock::new(|| {
 
 const CGROUP_1: &str = include_str!("../../tests/kernel/docker-20.10-cgroup1.txt");
 const CGROUP_2: &str = include_str!("../../tests/kernel/docker-20.10-cgroup2.txt");
+const PODMAN_CGROUP_2: &str = include_str!("../../tests/kernel/podman-5.4-rootless-cgroup2.txt");
+/// All of them.
+const RECORDS: [&str; 3] = [CGROUP_1, CGROUP_2, PODMAN_CGROUP_2];
 
 /// Reads a record: `[what is looked at] result`, and below it what was read.
 fn record(text: &str) -> Answers {

@@ -5,7 +5,7 @@ use super::{
     process_one::Awaited,
 };
 use crate::{
-    engine::{ContainerEngine, EngineError, EngineErrorKind, EnginePhase},
+    engine::{ContainerEngine, EngineError, EngineErrorKind, EnginePhase, EngineWarning},
     error::{ContainerError, ContainerResult},
     init::CONTAINER_INIT_DIR,
     labels::Ours,
@@ -81,9 +81,12 @@ impl<E: ContainerEngine> Life<E> {
         abandoned: &CancellationToken,
     ) -> ContainerResult<Running> {
         let calls = &self.shared.calls;
-        let warnings = calls
+        let mut warnings = calls
             .change("create the container", calls.engine.create(plan))
             .await?;
+        if plan.errand().is_none() {
+            warnings.extend(self.beyond_the_host().await?.iter().cloned());
+        }
         self.go_on(abandoned)?;
         let inspection = calls
             .query("inspect the container", calls.engine.inspect(self.id()))
@@ -104,9 +107,18 @@ impl<E: ContainerEngine> Life<E> {
                 source: EngineError::new(EngineErrorKind::BadAnswer, says),
             });
         }
+        // Some engines prepare the container to this end, and what hinders its start hinders that.
         let chunks = calls
             .change("attach to the output", calls.engine.attach(self.id()))
-            .await?;
+            .await
+            .map_err(|error| match error {
+                ContainerError::EngineFailed { source, .. }
+                    if source.kind() == EngineErrorKind::Refused =>
+                {
+                    self.start_failed(source)
+                }
+                other => other,
+            })?;
         self.go_on(abandoned)?;
         let capture = Arc::clone(&self.record.capture);
         let output = tokio::spawn(async move { capture.fill(chunks).await });
@@ -137,6 +149,26 @@ impl<E: ContainerEngine> Life<E> {
             output,
             told,
         })
+    }
+
+    /// What the host cannot enforce, by the engine's description of it. Without a process 1 of ours nobody looks from
+    /// inside, and an engine's inspect may repeat what does not hold. Asked once: it is the slowest call of some engines.
+    async fn beyond_the_host(&self) -> ContainerResult<&[EngineWarning]> {
+        let calls = &self.shared.calls;
+        let ask = || async {
+            let info = calls.query("describe itself", calls.engine.probe()).await?;
+            let missing = info.abilities.into_iter().filter(|it| !it.available);
+            let warnings = missing.map(|ability| EngineWarning {
+                item: Some(ability.item),
+                text: ability.reason,
+            });
+            Ok(warnings.collect())
+        };
+        self.shared
+            .beyond_the_host
+            .get_or_try_init(ask)
+            .await
+            .map(Vec::as_slice)
     }
 
     /// Ends when nobody wants the container any more.

@@ -6,10 +6,13 @@ use crate::{
     engine::{ContainerEngine, EngineErrorKind, EnginePhase, Removal, Signal},
     error::{ContainerError, ContainerResult},
     labels::{self, Ours},
-    owner::{self, Liveness, OwnerId},
+    owner::{self, Claim, Liveness, OwnerId},
 };
 use clawbox_types::ContainerId;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tokio::{sync::watch, time::sleep};
 
 use super::calls::refusal;
@@ -68,10 +71,15 @@ impl<E: ContainerEngine> Shared<E> {
     pub(super) async fn reap_orphans(&self) -> ContainerResult<usize> {
         let mut reaped = 0;
         let mut still_there = BTreeSet::new();
+        let mut claims = BTreeMap::new();
         for (ours, _) in self.ours().await? {
-            let orphan = match self.liveness(ours.owner) {
-                Liveness::Dead => true,
-                _ => ours.owner == self.owner && self.registry.get(&ours.id).is_none(),
+            let orphan = if ours.owner == self.owner {
+                self.registry.get(&ours.id).is_none()
+            } else {
+                let claim = claims
+                    .entry(ours.owner)
+                    .or_insert_with_key(|owner| self.claim(*owner));
+                claim.is_some()
             };
             if !orphan {
                 still_there.insert(ours.owner);
@@ -93,6 +101,7 @@ impl<E: ContainerEngine> Shared<E> {
                 }
             }
         }
+        drop(claims);
         if let Some(dir) = &self.config.state_dir {
             for owner in owner::owners(dir, &self.calls.engine.endpoint())
                 .into_iter()
@@ -127,6 +136,10 @@ impl<E: ContainerEngine> Shared<E> {
             .iter()
             .filter_map(|c| Some((Ours::decode(c)?, c.phase)))
             .collect())
+    }
+
+    fn claim(&self, owner: OwnerId) -> Option<Claim> {
+        Claim::stake(self.config.state_dir.as_deref()?, owner)
     }
 
     fn liveness(&self, owner: OwnerId) -> Liveness {

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     aspects::{
         Bind, Binds, CapabilitySets, CommandLine, CpuBandwidth, DeviceAccess, EngineDuties,
-        Environment, Init, Ipc, KernelPaths, LogBounds, Name, Namespaces, Network, Seccomp, Ulimit,
+        Environment, Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Seccomp, Ulimit,
         Ulimits,
     },
     engine::ImageFacts,
@@ -186,9 +186,9 @@ impl Admission {
             command,
             environment,
             init,
-            log: LogBounds {
-                max_file_bytes: 1 << 20,
-                max_files: 2,
+            // A round number: Podman tells it with four digits.
+            log: LogBound {
+                max_bytes: 2_000_000,
             },
             identity: Name {
                 name: placement.identity.id.to_string(),

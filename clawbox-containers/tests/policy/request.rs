@@ -41,7 +41,7 @@ fn every_hardening_value_is_planned() {
         "ports none, restart no, auto-remove no"
     );
     assert_eq!(spec.init.to_string(), "the engine's init");
-    assert_eq!(spec.log.to_string(), "2 files of 1048576 bytes");
+    assert_eq!(spec.log.to_string(), "at most 2000000 bytes");
     assert_eq!(spec.image, "sha256:1");
     assert_eq!(spec.identity.hostname, "clawbox");
     assert!(spec.kernel_paths.masked.contains("/proc/kcore"));

@@ -125,14 +125,26 @@ async fn no_shared_memory(context: &Context) -> Checked {
 }
 
 async fn control_groups(context: &Context) -> Checked {
-    let denied = ["ENOENT", "EROFS", "EACCES"];
-    for path in [
-        "/sys/fs/cgroup/x",
-        "/sys/fs/cgroup/cgroup.procs",
+    let mounts = mounts(context).await?;
+    let group = at(&mounts, "/sys/fs/cgroup")?;
+    let mut paths = vec![
+        "/sys/fs/cgroup/memory/cgroup.procs",
         "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-        "/sys/fs/cgroup/memory.max",
-    ] {
-        errno(path, writing(context, path).await?.as_deref(), &denied)?;
+        "/sys/fs/cgroup/memory/release_agent",
+    ];
+    if group.fstype == "tmpfs" && group.options.iter().any(|option| option == "rw") {
+        // The directory of version 1's controllers is no control group, and crun lets everybody write to it.
+        has(group, &["noexec", "nosuid", "nodev"])?;
+    } else {
+        paths.extend([
+            "/sys/fs/cgroup/x",
+            "/sys/fs/cgroup/cgroup.procs",
+            "/sys/fs/cgroup/memory.max",
+        ]);
+    }
+    for path in paths {
+        let tried = writing(context, path).await?;
+        errno(path, tried.as_deref(), &["ENOENT", "EROFS", "EACCES"])?;
     }
     Ok(())
 }

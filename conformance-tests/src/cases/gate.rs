@@ -9,7 +9,7 @@ use crate::{
 };
 use clawbox_containers::{
     ContainerError,
-    aspects::{Bind, Init, Ipc, Network, Seccomp, Ulimit},
+    aspects::{Bind, Init, Ipc, KernelPaths, Network, Seccomp, Ulimit},
     engine::{EnginePhase, EngineWarning},
     facts::{Observed, ObservedFacts},
 };
@@ -87,9 +87,7 @@ const WEAKER: [(PolicyItem, Weaken); 26] = [
         seen(&mut f.no_new_privileges, |v| *v = false)
     }),
     (PolicyItem::Seccomp, |f| {
-        seen(&mut f.seccomp, |v| {
-            *v = Seccomp::Other("unconfined".to_owned())
-        });
+        f.seccomp = Observed::Seen(Seccomp::Other("unconfined".to_owned()));
     }),
     (PolicyItem::Network, |f| {
         seen(&mut f.network, |v| *v = Network::Other("host".to_owned()));
@@ -118,7 +116,7 @@ const WEAKER: [(PolicyItem, Weaken); 26] = [
         });
     }),
     (PolicyItem::Ipc, |f| {
-        seen(&mut f.ipc, |v| *v = Ipc::Other("host".to_owned()))
+        f.ipc = Observed::Seen(Ipc::Other("host".to_owned()));
     }),
     (PolicyItem::Namespaces, |f| {
         seen(&mut f.namespaces, |v| v.private_pid = false)
@@ -132,7 +130,7 @@ const WEAKER: [(PolicyItem, Weaken); 26] = [
         seen(&mut f.oom_score, |v| *v = -1000)
     }),
     (PolicyItem::KernelPaths, |f| {
-        seen(&mut f.kernel_paths, |v| v.masked.clear())
+        f.kernel_paths = Observed::Seen(KernelPaths::default());
     }),
     (PolicyItem::Devices, |f| {
         seen(&mut f.devices, |v| v.privileged = true)
@@ -145,12 +143,12 @@ const WEAKER: [(PolicyItem, Weaken); 26] = [
         seen(&mut f.command, |v| v.health_check = true)
     }),
     (PolicyItem::Environment, |f| {
-        seen(&mut f.environment, |v| v.0.clear())
+        seen(&mut f.environment, |v| {
+            v.0.insert("LD_PRELOAD".to_owned(), "/tmp/x.so".parse().ok());
+        });
     }),
     (PolicyItem::Init, |f| seen(&mut f.init, |v| *v = Init::None)),
-    (PolicyItem::Log, |f| {
-        seen(&mut f.log, |v| v.max_file_bytes = 0)
-    }),
+    (PolicyItem::Log, |f| seen(&mut f.log, |v| v.max_bytes = 0)),
     (PolicyItem::Identity, |f| {
         seen(&mut f.identity, |v| v.labels.clear())
     }),

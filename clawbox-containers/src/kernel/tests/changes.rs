@@ -375,7 +375,7 @@ fn each_limit_of_the_control_group_is_looked_at() {
         assert_denied(&format!("{file} {value}"), &changed, &[item]);
     }
     for file in super::super::cgroup::LOOKS {
-        for recorded in [CGROUP_1, CGROUP_2].map(record) {
+        for recorded in RECORDS.map(record) {
             let look = Look::read(file);
             let there = recorded.get(&look).unwrap().result >= 0;
             let both = file.ends_with("memory.max") || file.ends_with("memory.limit_in_bytes");
@@ -409,6 +409,25 @@ fn each_limit_of_the_control_group_is_looked_at() {
     let look = Look::read("/sys/fs/cgroup/memory.max");
     let changed = with(&record(CGROUP_2), look, "max\n");
     assert_denied("memory.max", &changed, &[Memory, Swap]);
+}
+
+/// A group of version 2 that is seen and lacks the file has no such limit. Where nothing is seen, nobody knows.
+#[test]
+fn a_controller_that_was_not_handed_on_is_no_limit() {
+    let mut recorded = record(CGROUP_2);
+    for file in super::super::cgroup::LOOKS {
+        recorded = with_result(&recorded, Look::read(file), -2);
+    }
+    let limits = [Pids, Memory, Swap, Cpu, CpuShares];
+    let verdicts = |answers: &Answers| {
+        let report = judged(&SPEC, answers);
+        limits.map(|item| report.get(item).unwrap().verdict)
+    };
+    assert_eq!(verdicts(&recorded), [Verdict::NotEnforced; 5]);
+    let mounts = Look::read("/proc/self/mountinfo");
+    let hidden = text(&recorded, &mounts).replace(" cgroup2 ", " tmpfs ");
+    let unseen = with(&recorded, mounts, hidden);
+    assert_eq!(verdicts(&unseen), [Verdict::Unverified; 5]);
 }
 
 /// Both formulas, with values that were worked out apart from the code.

@@ -33,7 +33,7 @@ fn escape(path: &str) -> String {
 proptest! {
     #[test]
     fn no_answer_makes_it_panic(at in any::<Index>(), result in prop_oneof![-200_i64..200, any::<i64>()], bytes in texts()) {
-        for recorded in [CGROUP_1, CGROUP_2] {
+        for recorded in RECORDS {
             let mut answers = record(recorded);
             let look = at.get(&looks(&SPEC)).clone();
             answers.insert(look, Answer { result, bytes: bytes.clone() });

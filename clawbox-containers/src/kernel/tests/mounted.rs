@@ -199,6 +199,7 @@ fn a_mount_that_nobody_planned_denies_the_mounts() {
         "200 118 0:24 / /mnt ro - tmpfs tmpfs ro",
         "200 118 0:24 / /mnt rw - tmpfs tmpfs rw",
         "200 118 0:24 / /proc/acpi/x ro - tmpfs tmpfs rw",
+        "200 118 0:24 / /proc/acpi/x rw - tmpfs tmpfs rw,size=0k",
         "200 118 0:24 / /usr ro - tmpfs tmpfs ro",
         // A file of this name, and the real one in another place.
         "200 118 8:1 /null /etc/passwd ro - ext4 /dev/sda1 rw",
@@ -254,6 +255,7 @@ fn what_engines_add_is_no_difference() {
         "200 118 0:24 /containers/userdata/.containerenv /run/.containerenv ro - tmpfs tmpfs rw",
         "200 119 0:45 /null /proc/uptime rw,nosuid - tmpfs tmpfs rw,mode=755",
         "200 122 0:60 / /sys/devices ro - tmpfs tmpfs ro",
+        "200 122 0:60 / /sys/devices ro - tmpfs tmpfs rw,size=0k,uid=999",
         "200 120 0:6 /zero /dev/zero rw,nosuid - devtmpfs devtmpfs rw",
         "200 120 0:6 /null /dev/null rw,nosuid - devtmpfs devtmpfs rw",
         "200 123 0:60 / /sys/fs/cgroup/unified ro - cgroup2 cgroup rw",

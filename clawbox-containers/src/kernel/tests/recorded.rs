@@ -4,7 +4,11 @@ use super::*;
 
 #[test]
 fn a_recorded_container_is_as_planned() {
-    for (record_of, engine) in [(CGROUP_1, "version 1"), (CGROUP_2, "version 2")] {
+    for (record_of, engine) in [
+        (CGROUP_1, "version 1"),
+        (CGROUP_2, "version 2"),
+        (PODMAN_CGROUP_2, "rootless Podman"),
+    ] {
         let report = judged(&SPEC, &record(record_of));
         assert_eq!(denied(&report), BTreeMap::new(), "{engine}");
         let seen = report.items.iter().filter(|item| item.kernel.is_some());
@@ -96,8 +100,8 @@ fn items_of(look: &Look, version_2: bool) -> Vec<PolicyItem> {
 
 #[test]
 fn no_item_holds_without_each_of_its_answers() {
-    for recorded in [CGROUP_1, CGROUP_2] {
-        let version_2 = recorded == CGROUP_2;
+    for recorded in RECORDS {
+        let version_2 = recorded != CGROUP_1;
         let all = record(recorded);
         for look in looks(&SPEC) {
             let mut answers = Answers::default();

@@ -1,0 +1,180 @@
+//! The calls that do not go through `podman-api` 0.11, each for a reason:
+//!
+//! - *create*: its builder sends `no_new_privilages`, which libpod does not know, and nothing else of it can be used to
+//!   send the right word. The container would run without no-new-privileges, in silence.
+//! - *wait*: it drops the exit code.
+//! - *attach*: see [`frames`](crate::frames).
+//! - *remove*: libpod answers 200 with an error inside, which it drops.
+//! - *ping*: of somebody else's answer it only tells that a header is missing, and not who answers.
+
+#[cfg(test)]
+mod tests;
+
+use crate::errors::{Call, kind};
+use bytes::Bytes;
+use clawbox_containers::{
+    decode::bad,
+    endpoint::Endpoint,
+    engine::{EngineError, EngineErrorKind, EngineResult},
+};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    client::conn::http1,
+    header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, UPGRADE},
+    upgrade::Upgraded,
+};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::error::Error;
+use tokio::net::UnixStream;
+
+/// The oldest version of the API that has all that is asked for. Every later one speaks it.
+const API: &str = "/v4.0.0/libpod";
+/// The most of an answer that is read.
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// How often libpod is to look whether a container has ended. It would be a quarter of a second.
+const POLL: &str = "20ms";
+
+/// What libpod says of a container that it has created.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Created {
+    #[serde(rename = "Warnings")]
+    pub(crate) warnings: Option<Vec<String>>,
+}
+
+/// What became of one container that was to be removed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Removed {
+    #[serde(rename = "Err")]
+    pub(crate) error: Option<String>,
+}
+
+/// An answer that is an error.
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    message: Option<String>,
+}
+
+/// Calls of a Podman service, each over a connection of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Direct<'a>(pub(crate) &'a Endpoint);
+
+impl Direct<'_> {
+    pub(crate) async fn create(&self, spec: &impl Serialize) -> EngineResult<Created> {
+        let body = serde_json::to_vec(spec).map_err(|e| bad(e.to_string()))?;
+        let request = Request::post(format!("{API}/containers/create"))
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::from(body));
+        self.json(request, Call::Create).await
+    }
+
+    /// The exit code.
+    pub(crate) async fn wait(&self, id: &str) -> EngineResult<i32> {
+        let path = format!("{API}/containers/{id}/wait?condition=stopped&interval={POLL}");
+        self.json(Request::post(path).body(Full::default()), Call::Container)
+            .await
+    }
+
+    pub(crate) async fn remove(&self, id: &str) -> EngineResult<Vec<Removed>> {
+        let path = format!("{API}/containers/{id}?force=true&v=true&timeout=0");
+        self.json(Request::delete(path).body(Full::default()), Call::Container)
+            .await
+    }
+
+    /// Prepares the container, where that has not been done, and connects to its output.
+    pub(crate) async fn attach(&self, id: &str) -> EngineResult<TokioIo<Upgraded>> {
+        let path = format!("{API}/containers/{id}/attach?stream=true&stdout=true&stderr=true");
+        let request = Request::post(path)
+            .header(CONNECTION, "Upgrade")
+            .header(UPGRADE, "tcp")
+            .body(Full::default());
+        let answer = self.send(request).await?;
+        match answer.status() {
+            StatusCode::SWITCHING_PROTOCOLS => {}
+            // The body would be the output itself, and end with the container.
+            code if code.is_success() => {
+                let code = code.as_u16();
+                let text = format!("podman answered {code} where its stream begins with 101");
+                return Err(bad(text));
+            }
+            _ => return Err(self.refusal(answer, Call::Container).await),
+        }
+        let upgraded = hyper::upgrade::on(answer).await;
+        Ok(TokioIo::new(upgraded.map_err(|e| self.broken(e))?))
+    }
+
+    /// The headers of the service's greeting. The path has no version, so that services of all versions answer.
+    pub(crate) async fn greet(&self) -> EngineResult<HeaderMap> {
+        let answer = self
+            .send(Request::get("/_ping").body(Full::default()))
+            .await?;
+        Ok(answer.headers().clone())
+    }
+
+    async fn json<T: DeserializeOwned>(
+        &self,
+        request: hyper::http::Result<Request<Full<Bytes>>>,
+        call: Call,
+    ) -> EngineResult<T> {
+        let answer = self.send(request).await?;
+        if !answer.status().is_success() {
+            return Err(self.refusal(answer, call).await);
+        }
+        let body = self.body(answer).await?;
+        serde_json::from_slice(&body)
+            .map_err(|error| bad(format!("podman's answer: {error}")).with_source(error))
+    }
+
+    async fn send(
+        &self,
+        request: hyper::http::Result<Request<Full<Bytes>>>,
+    ) -> EngineResult<Response<Incoming>> {
+        let mut request = request.map_err(|e| bad(e.to_string()))?;
+        let host = hyper::header::HeaderValue::from_static("podman");
+        request.headers_mut().insert(HOST, host);
+        let socket = UnixStream::connect(self.0.path()).await;
+        let socket = TokioIo::new(socket.map_err(|e| self.broken(e))?);
+        let (mut sender, connection) =
+            http1::handshake(socket).await.map_err(|e| self.broken(e))?;
+        // It ends with the answer's body, or with the upgraded stream. What fails in it fails in the answer as well.
+        tokio::spawn(connection.with_upgrades());
+        sender
+            .send_request(request)
+            .await
+            .map_err(|e| self.broken(e))
+    }
+
+    async fn body(&self, answer: Response<Incoming>) -> EngineResult<Bytes> {
+        let body = Limited::new(answer.into_body(), MAX_BODY_BYTES);
+        match body.collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(bad(format!(
+                "podman's answer is longer than {MAX_BODY_BYTES} bytes"
+            ))),
+            Err(error) => Err(self.broken(error)),
+        }
+    }
+
+    async fn refusal(&self, answer: Response<Incoming>, call: Call) -> EngineError {
+        let code = answer.status().as_u16();
+        let body = match self.body(answer).await {
+            Ok(body) => body,
+            Err(error) => return error,
+        };
+        let message = match serde_json::from_slice(&body) {
+            Ok(Refusal {
+                message: Some(message),
+            }) => message,
+            _ => format!("podman answered {code}: {}", String::from_utf8_lossy(&body)),
+        };
+        EngineError::new(kind(code, &message, call), message)
+    }
+
+    fn broken(&self, error: impl Into<Box<dyn Error + Send + Sync>>) -> EngineError {
+        let error = error.into();
+        let text = format!("no answer from {}: {error}", self.0);
+        EngineError::new(EngineErrorKind::Unavailable, text).with_source(error)
+    }
+}

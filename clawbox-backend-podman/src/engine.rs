@@ -1,0 +1,328 @@
+//! The calls to Podman, and nothing else.
+
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    decode,
+    direct::Direct,
+    encode::{self, Create},
+    endpoint::Surroundings,
+    errors::{Call, engine_error},
+    frames,
+};
+use async_trait::async_trait;
+use clawbox_containers::{
+    ContainerEngine, ContainerPlan,
+    endpoint::{Candidates, Endpoint, EndpointError},
+    engine::{
+        EngineError, EngineErrorKind, EnginePhase, EngineResult, EngineWarning, ImageFacts,
+        Inspection, ListedContainer, OutputChunks, PullProgress, Removal, Signal,
+    },
+    init::Carrier,
+    types::{ContainerId, EngineInfo, ImageRef, PullPolicy},
+};
+use futures_util::{StreamExt, TryStreamExt, future, stream};
+use podman_api::{
+    Error, Podman,
+    opts::{ContainerListFilter, ContainerListOpts, PullOpts},
+};
+use rustix::process::{Resource, getrlimit};
+use std::{collections::BTreeMap, io::Write, path::Path, time::Duration};
+use tempfile::NamedTempFile;
+use tokio::{sync::OnceCell, time::sleep};
+
+/// How long after each other a container that is waited for is looked at, in milliseconds.
+const LOOKS: [u64; 7] = [2, 4, 8, 16, 32, 64, 128];
+
+/// A Podman service, reached over its unix socket.
+#[derive(Debug)]
+pub struct PodmanEngine {
+    endpoint: Endpoint,
+    client: Podman,
+    /// Whether a Podman that can be used was met there.
+    met: OnceCell<()>,
+}
+
+impl PodmanEngine {
+    /// The engine at `explicit`, such as `unix:///run/user/1000/podman/podman.sock`; where that is `None` at
+    /// `CONTAINER_HOST`; where that is not set either at this user's own socket, or, where nothing is there, at root's.
+    ///
+    /// Nothing is connected to yet: where no service answers, it is the calls that fail.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] where that is no address of a unix socket. Plain TCP is refused.
+    pub fn connect(explicit: Option<&str>) -> Result<Self, EndpointError> {
+        let candidates = Self::candidates(explicit)?;
+        Ok(Self::at(candidates.choose(Path::exists).endpoint.clone()))
+    }
+
+    /// The engine at this endpoint.
+    #[must_use]
+    pub fn at(endpoint: Endpoint) -> Self {
+        Self {
+            client: Podman::unix(endpoint.path()),
+            endpoint,
+            met: OnceCell::new(),
+        }
+    }
+
+    /// Where the engine may be, in the order in which [`connect`](Self::connect) looks.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] where `explicit`, `CONTAINER_HOST` or `XDG_RUNTIME_DIR` gives no address of a unix socket.
+    pub fn candidates(explicit: Option<&str>) -> Result<Candidates, EndpointError> {
+        Surroundings::look().candidates(explicit)
+    }
+
+    /// Where the engine is.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The client, once it is known that a Podman which is new enough answers there.
+    async fn client(&self) -> EngineResult<&Podman> {
+        self.meet().await?;
+        Ok(&self.client)
+    }
+
+    async fn direct(&self) -> EngineResult<Direct<'_>> {
+        self.meet().await?;
+        Ok(Direct(&self.endpoint))
+    }
+
+    async fn meet(&self) -> EngineResult<()> {
+        let greet = || async {
+            let greeting = Direct(&self.endpoint).greet().await?;
+            decode::service(&greeting, &self.endpoint)
+        };
+        self.met.get_or_try_init(greet).await.copied()
+    }
+
+    fn failed(&self, call: Call) -> impl Fn(Error) -> EngineError + use<> {
+        let endpoint = self.endpoint.clone();
+        move |error| engine_error(error, call, &endpoint)
+    }
+
+    /// `None` where Podman does not hold it.
+    async fn held_image(&self, name: &str) -> EngineResult<Option<ImageFacts>> {
+        match self.client().await?.images().get(name).inspect().await {
+            Ok(image) => decode::image_facts(image).map(Some),
+            Err(Error::Fault { code, .. }) if code.as_u16() == 404 => Ok(None),
+            // Any other refusal is about the service and not about the image.
+            Err(error) => Err(self.failed(Call::Engine)(error)),
+        }
+    }
+
+    /// The exit code, as soon as the state has it. What fails here is told by the wait beside it.
+    async fn end_seen(&self, id: &ContainerId) -> EngineResult<i32> {
+        for millis in LOOKS {
+            sleep(Duration::from_millis(millis)).await;
+            if let Ok(Inspection { state, .. }) = self.inspect(id).await
+                && let Some(code) = state.exit_code
+            {
+                return Ok(code);
+            }
+        }
+        future::pending().await
+    }
+
+    /// The output of a service that was killed ends as that of a container does: the container tells them apart. Its
+    /// state may come a little after its last byte.
+    async fn end_of_output(&self, id: &ContainerId) -> EngineResult<()> {
+        for millis in LOOKS {
+            match self.inspect(id).await {
+                Ok(seen) if seen.state.phase == EnginePhase::Running => {
+                    sleep(Duration::from_millis(millis)).await;
+                }
+                Err(error) if error.kind() != EngineErrorKind::NotFound => return Err(error),
+                Ok(_) | Err(_) => return Ok(()),
+            }
+        }
+        let text = "podman closed the connection for the output while the container runs";
+        Err(EngineError::new(EngineErrorKind::Unavailable, text))
+    }
+
+    /// An error may come as an item of the stream, after a status of success.
+    async fn pull(
+        &self,
+        name: &str,
+        progress: &(dyn Fn(PullProgress) + Send + Sync),
+    ) -> EngineResult<()> {
+        let images = self.client().await?.images();
+        let options = PullOpts::builder().reference(name).build();
+        images
+            .pull(&options)
+            .map_err(self.failed(Call::Image))
+            .try_for_each(|step| {
+                future::ready(match decode::pull_progress(step) {
+                    Ok(step) => {
+                        step.into_iter().for_each(progress);
+                        Ok(())
+                    }
+                    Err(text) => Err(EngineError::new(EngineErrorKind::ImageNotFound, text)),
+                })
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl ContainerEngine for PodmanEngine {
+    fn endpoint(&self) -> String {
+        self.endpoint.to_string()
+    }
+
+    /// The endpoint is a socket of this host's, so the service shares its files and its kernel.
+    fn carrier(&self) -> Carrier {
+        Carrier::Socket
+    }
+
+    async fn probe(&self) -> EngineResult<EngineInfo> {
+        let info = self.client().await?.info().await;
+        decode::engine_info(
+            info.map_err(self.failed(Call::Engine))?,
+            self.endpoint.to_string(),
+        )
+    }
+
+    async fn ensure_image(
+        &self,
+        image: &ImageRef,
+        pull: PullPolicy,
+        progress: &(dyn Fn(PullProgress) + Send + Sync),
+    ) -> EngineResult<ImageFacts> {
+        let name = reference(image);
+        if pull != PullPolicy::Always
+            && let Some(facts) = self.held_image(&name).await?
+        {
+            return Ok(facts);
+        }
+        if pull != PullPolicy::Never {
+            self.pull(&name, progress).await?;
+            if let Some(facts) = self.held_image(&name).await? {
+                return Ok(facts);
+            }
+        }
+        Err(EngineError::new(
+            EngineErrorKind::ImageNotFound,
+            format!("{} does not hold {name}", self.endpoint),
+        ))
+    }
+
+    /// Podman reads the profile from a file while it creates the container, and not again.
+    async fn create(&self, plan: &ContainerPlan) -> EngineResult<Vec<EngineWarning>> {
+        let max_processes = getrlimit(Resource::Nproc).maximum.unwrap_or(u64::MAX);
+        let Create {
+            mut spec,
+            seccomp_profile,
+        } = encode::create(plan.spec(), max_processes)?;
+        let profile = file_of(seccomp_profile)?;
+        spec.seccomp_profile_path = match profile.path().to_str() {
+            Some(path) => path.to_owned(),
+            None => {
+                let text = format!("the path {} for podman", profile.path().display());
+                return Err(EngineError::new(EngineErrorKind::Unsupported, text));
+            }
+        };
+        let created = self.direct().await?.create(&spec).await?;
+        Ok(decode::warnings(created.warnings.unwrap_or_default()))
+    }
+
+    async fn inspect(&self, id: &ContainerId) -> EngineResult<Inspection> {
+        let containers = self.client().await?.containers();
+        let answer = containers.get(id.to_string()).inspect().await;
+        decode::inspection(answer.map_err(self.failed(Call::Container))?)
+    }
+
+    async fn attach(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
+        let stream = self.direct().await?.attach(&id.to_string()).await?;
+        let (engine, id) = (Self::at(self.endpoint.clone()), id.clone());
+        let end = stream::once(async move { engine.end_of_output(&id).await });
+        let broken_off = end.filter_map(|end| future::ready(end.err().map(Err)));
+        Ok(frames::chunks(stream).chain(broken_off).boxed())
+    }
+
+    async fn start(&self, id: &ContainerId) -> EngineResult<()> {
+        let containers = self.client().await?.containers();
+        let started = containers.get(id.to_string()).start(None).await;
+        started.map_err(self.failed(Call::Container))
+    }
+
+    /// libpod answers a wait only when its own process that cleans up after a container has gone, which takes 0.1 to
+    /// 0.3 s. Its state tells of the end at once, so that is looked at too for as long as an end is likely.
+    async fn wait(&self, id: &ContainerId) -> EngineResult<i32> {
+        let answered = self.direct().await?;
+        let name = id.to_string();
+        tokio::select! {
+            code = answered.wait(&name) => code,
+            code = self.end_seen(id) => code,
+        }
+    }
+
+    async fn kill(&self, id: &ContainerId, signal: Signal) -> EngineResult<()> {
+        let containers = self.client().await?.containers();
+        let container = containers.get(id.to_string());
+        let killed = container.send_signal(signal.name()).await;
+        killed.map_err(self.failed(Call::Container))
+    }
+
+    async fn remove(&self, id: &ContainerId) -> EngineResult<Removal> {
+        let removed = match self.direct().await?.remove(&id.to_string()).await {
+            Ok(removed) => removed,
+            Err(error) if error.kind() == EngineErrorKind::NotFound => {
+                return Ok(Removal::AlreadyGone);
+            }
+            Err(error) => return Err(error),
+        };
+        let mut errors = removed.into_iter().filter_map(|one| one.error);
+        match errors.find(|error| !error.is_empty()) {
+            None => Ok(Removal::Now),
+            Some(error) => Err(EngineError::new(EngineErrorKind::Refused, error)),
+        }
+    }
+
+    async fn list(&self, labels: &BTreeMap<String, String>) -> EngineResult<Vec<ListedContainer>> {
+        let labels = labels.iter();
+        let filter =
+            labels.map(|(key, value)| ContainerListFilter::LabelKeyVal(key.clone(), value.clone()));
+        let options = ContainerListOpts::builder()
+            .all(true)
+            .filter(filter)
+            .build();
+        let listed = self.client().await?.containers().list(&options).await;
+        let listed = listed.map_err(self.failed(Call::Engine))?;
+        let listed = listed.into_iter().map(decode::listed);
+        listed.filter_map(Result::transpose).collect()
+    }
+}
+
+/// A file for the service alone, beside its socket's like where there is such a place. It is gone when this is dropped.
+fn file_of(seccomp_profile: &str) -> EngineResult<NamedTempFile> {
+    let make = || {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("clawbox-seccomp-").suffix(".json");
+        let mut file = match std::env::var_os("XDG_RUNTIME_DIR") {
+            Some(dir) => builder.tempfile_in(dir)?,
+            None => builder.tempfile()?,
+        };
+        file.write_all(seccomp_profile.as_bytes())?;
+        Ok(file)
+    };
+    make().map_err(|error: std::io::Error| {
+        let text = format!("a file for the seccomp profile: {error}");
+        EngineError::new(EngineErrorKind::Refused, text).with_source(error)
+    })
+}
+
+/// The canonical name, by the digest alone where there is one: it is what decides. It has a registry, so that Podman
+/// guesses nothing.
+fn reference(image: &ImageRef) -> String {
+    match image.digest() {
+        Some(digest) => format!("{}/{}@{digest}", image.registry(), image.repository()),
+        None => image.to_string(),
+    }
+}

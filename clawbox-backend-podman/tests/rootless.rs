@@ -1,0 +1,21 @@
+//! The conformance suite on a rootless Podman whose host gives users no limits, such as one on control groups v1: the one
+//! that `CLAWBOX_TEST_PODMAN_ROOTLESS_HOST` names, and no other. It is run as that Podman's user.
+
+mod common;
+
+use clawbox_conformance::Suite;
+use clawbox_containers::types::PolicyItem;
+use std::process::ExitCode;
+
+const WHY: &str = "control groups v1 give a user no limits";
+
+fn main() -> ExitCode {
+    let suite = Suite::new("podman-rootless")
+        .cannot(PolicyItem::Pids, WHY)
+        .cannot(PolicyItem::Memory, WHY)
+        .cannot(PolicyItem::Swap, WHY)
+        .cannot(PolicyItem::Cpu, WHY)
+        .cannot(PolicyItem::CpuShares, WHY)
+        .ledger(include_str!("rootless.txt"));
+    suite.run(|| async { common::engine("CLAWBOX_TEST_PODMAN_ROOTLESS_HOST") })
+}
