@@ -7,6 +7,7 @@ mod engine;
 mod hints;
 mod interrupt;
 mod kill;
+mod lacks;
 mod log;
 mod ps;
 mod pull;
@@ -129,7 +130,7 @@ impl Command {
         let done = match self {
             Self::Run(args) => return run::execute(&args, say).await,
             Self::Doctor(args) => doctor::execute(&args).await,
-            Self::Ps(args) => ps::execute(&args).await,
+            Self::Ps(args) => ps::execute(&args, say).await,
             Self::Kill(args) => kill::execute(&args, say).await,
             Self::Cleanup(args) => cleanup::execute(&args, say).await,
             Self::Conformance(args) => conformance::execute(&args, say).await,
@@ -137,7 +138,7 @@ impl Command {
         match done {
             Ok(status) => status,
             Err(error) => {
-                say.failure(&error, &hints::hints(&error));
+                say.failure(&error, &hints::hints(&error, None));
                 status::FAILED
             }
         }

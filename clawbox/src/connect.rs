@@ -3,6 +3,7 @@
 use clawbox_containers::{
     ContainerBackend, ContainerEngine, ContainerError, ContainerManager, ContainerResult,
     ContainerSecurityConfig, ManagerConfig, PullObserver,
+    endpoint::{Candidates, EndpointError},
 };
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -12,43 +13,51 @@ use std::{fmt, str::FromStr, sync::Arc};
 pub enum Backend {
     /// Docker: the feature `docker`.
     Docker,
+    /// Podman: the feature `podman`.
+    Podman,
     /// An engine in memory: the feature `mock`. It isolates nothing, as it runs nothing real.
     Mock,
 }
 
 impl Backend {
     /// Every backend that has a name.
-    pub const ALL: &[Self] = &[Self::Docker, Self::Mock];
+    pub const ALL: &[Self] = &[Self::Docker, Self::Podman, Self::Mock];
 
     /// The backends that are compiled in, the one to be preferred first.
     pub const COMPILED: &[Self] = &[
+        #[cfg(feature = "podman")]
+        Self::Podman,
         #[cfg(feature = "docker")]
         Self::Docker,
         #[cfg(feature = "mock")]
         Self::Mock,
     ];
 
-    /// The compiled-in backend to take where nobody chose one. Never the mock.
-    ///
-    /// # Errors
-    ///
-    /// [`ContainerError::Unsupported`] where no real engine is compiled in.
-    pub fn auto() -> ContainerResult<Self> {
-        let mut real = Self::COMPILED.iter().filter(|b| **b != Self::Mock);
-        real.next().copied().ok_or_else(|| {
-            unsupported(
-                "choosing a backend",
-                "this clawbox was built without the feature `docker`",
-            )
-        })
-    }
-
     /// The name, which is also the feature's.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Docker => "docker",
+            Self::Podman => "podman",
             Self::Mock => "mock",
+        }
+    }
+
+    /// Where its engine may be; `None` for one that is nowhere, or not compiled in.
+    pub(crate) fn candidates(
+        self,
+        explicit: Option<&str>,
+    ) -> Option<Result<Candidates, EndpointError>> {
+        match (self, explicit) {
+            #[cfg(feature = "docker")]
+            (Self::Docker, explicit) => {
+                Some(clawbox_backend_docker::DockerEngine::candidates(explicit))
+            }
+            #[cfg(feature = "podman")]
+            (Self::Podman, explicit) => {
+                Some(clawbox_backend_podman::PodmanEngine::candidates(explicit))
+            }
+            _ => None,
         }
     }
 }
@@ -194,6 +203,13 @@ pub fn engine(
                 Err(error) => Err(unsupported("connecting there", error)),
             }
         }
+        #[cfg(feature = "podman")]
+        (Backend::Podman, endpoint) => {
+            match clawbox_backend_podman::PodmanEngine::connect(endpoint) {
+                Ok(engine) => Ok(Arc::new(engine)),
+                Err(error) => Err(unsupported("connecting there", error)),
+            }
+        }
         #[cfg(feature = "mock")]
         (Backend::Mock, None) => {
             let engine = clawbox_backend_mock::MockEngine::new();
@@ -205,7 +221,7 @@ pub fn engine(
             &format!("the endpoint {endpoint}"),
             "the mock lives in this process and has none",
         )),
-        #[cfg(not(all(feature = "docker", feature = "mock")))]
+        #[cfg(not(all(feature = "docker", feature = "podman", feature = "mock")))]
         (absent, _) => Err(unsupported(
             &format!("the backend {absent}"),
             format_args!("this clawbox was built without the feature `{absent}`"),
@@ -232,11 +248,6 @@ mod tests {
         for bad in ["", "Docker", "auto", "docker "] {
             assert_eq!(bad.parse::<Backend>(), Err(UnknownBackend), "{bad}");
         }
-    }
-
-    #[test]
-    fn nobody_gets_the_mock_without_asking_for_it() {
-        assert_ne!(Backend::auto().ok(), Some(Backend::Mock));
     }
 
     #[test]

@@ -26,11 +26,13 @@
 //! # fn main() {}
 //! ```
 //!
-//! Agent code holds an `Arc<dyn ContainerBackend>` and need not know which engine is below it.
+//! Agent code holds an `Arc<dyn ContainerBackend>` and need not know which engine is below it; [`find`] takes the best
+//! one that answers, a rootless one first.
 //!
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `docker` | yes | [`Backend::Docker`]: Docker, over its socket |
+//! | `podman` | yes | [`Backend::Podman`]: Podman, rootless or not, over its socket |
 //! | `init` | yes | process 1 of our own in real containers; without it they need [`InitProgram::Engine`] |
 //! | `mock` | yes | [`Backend::Mock`]: an engine in memory, for unit tests |
 //! | `cli` | yes | the `clawbox` command and what it needs; a library wants `default-features = false` |
@@ -39,6 +41,7 @@
 //! [`ConnectOptions::manage`].
 
 mod connect;
+pub mod discovery;
 
 /// The README's example compiles.
 #[cfg(all(doctest, feature = "docker"))]
@@ -46,6 +49,8 @@ mod connect;
 struct Readme;
 
 pub use connect::{Backend, ConnectOptions, UnknownBackend, connect, engine};
+#[doc(inline)]
+pub use discovery::find;
 
 #[cfg(feature = "docker")]
 #[doc(inline)]
@@ -53,6 +58,9 @@ pub use clawbox_backend_docker as docker;
 #[cfg(feature = "mock")]
 #[doc(inline)]
 pub use clawbox_backend_mock as mock;
+#[cfg(feature = "podman")]
+#[doc(inline)]
+pub use clawbox_backend_podman as podman;
 #[doc(inline)]
 pub use clawbox_containers as containers;
 #[doc(inline)]

@@ -7,7 +7,7 @@ const EXAMPLES: &str = "\
 Containers of live processes are left alone: `clawbox kill` ends one.
 Examples:
   clawbox cleanup
-  clawbox cleanup --host unix:///run/user/1000/docker.sock";
+  clawbox cleanup --host unix:///run/user/1000/podman/podman.sock";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -18,7 +18,7 @@ pub(crate) struct Args {
 
 /// Removes the orphans.
 pub(crate) async fn execute(args: &Args, say: Say) -> ContainerResult<u8> {
-    let backend = args.engine.connect(ConnectOptions::new())?;
+    let backend = args.engine.connect(ConnectOptions::new(), say).await?;
     let removed = backend.reap_orphans().await?;
     let left = backend.survey().await?.len();
     let orphans = match removed {

@@ -9,7 +9,7 @@ const EXAMPLES: &str = "\
 The cases run in the image ghcr.io/n0xmare/clawbox-fixture:1, which `cargo xtask fixture` makes.
 Exit status: 0 where every case that could be tried passed, 1 otherwise
 Examples:
-  clawbox conformance --backend docker
+  clawbox conformance --backend podman
   clawbox conformance --backend mock --json report.json lifecycle
   clawbox conformance --cannot swap cgroups";
 
@@ -42,7 +42,8 @@ pub(crate) async fn execute(args: &Args, say: Say) -> ContainerResult<u8> {
         Ok(file) => file,
         Err(status) => return Ok(status),
     };
-    let engine = clawbox::engine(args.engine.backend()?, args.engine.host.as_deref())?;
+    let (backend, endpoint) = args.engine.choose(say).await?;
+    let engine = clawbox::engine(backend, endpoint.as_deref())?;
     let mut interrupts = Interrupts::listen()?;
     let filter = args.filter.as_deref().unwrap_or_default();
     let run = run_cases(

@@ -1,11 +1,16 @@
 //! `clawbox doctor`: which engines are there, what each can enforce, and what would mend the rest.
 
 mod diagnosis;
+mod host;
 mod process_one;
 
-use super::{engine, engine::Choice, status, table::table};
-use clawbox::{Backend, ConnectOptions, ContainerResult, EngineInfo, connect};
+use super::{engine, engine::Choice, lacks, status, table::table};
+use clawbox::{
+    Backend, ConnectOptions, ContainerResult, EngineInfo, PolicyItem, connect,
+    discovery::{Place, places, places_of},
+};
 use diagnosis::Problem;
+use host::Host;
 use process_one::ProcessOne;
 use serde::Serialize;
 
@@ -13,7 +18,7 @@ const EXAMPLES: &str = "\
 Exit status: 0 where an engine can be used, 1 otherwise
 Examples:
   clawbox doctor
-  clawbox doctor --host unix:///run/user/1000/docker.sock --json";
+  clawbox doctor --host unix:///run/user/1000/podman/podman.sock --json";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -31,35 +36,46 @@ struct Findings {
     version: &'static str,
     compiled_in: Vec<&'static str>,
     process_one: ProcessOne,
+    host: Host,
+    /// In the order in which they are preferred, but for a rootless one, which comes before all others.
     engines: Vec<Finding>,
 }
 
+/// What there is at one place.
 #[derive(Debug, Serialize)]
 struct Finding {
-    backend: &'static str,
+    /// Which backend speaks to it; `None` where nobody says whose place it is, and nothing answers.
+    backend: Option<&'static str>,
+    /// Who says that an engine may be there.
+    origin: Option<String>,
     /// What answered.
     engine: Option<EngineInfo>,
     /// Why nothing did.
     problem: Option<Problem>,
 }
 
-/// Looks at every real engine, or at the one that is named.
+/// Looks at every place of a real engine, or at those of the one that is named.
 pub(crate) async fn execute(args: &Args) -> ContainerResult<u8> {
     let compiled = Backend::COMPILED.iter().copied();
-    let looked_at = match args.engine.backend {
-        Choice::Named(backend) => vec![backend],
-        Choice::Auto => compiled.clone().filter(|b| *b != Backend::Mock).collect(),
-    };
     let mut findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
         compiled_in: compiled.map(Backend::name).collect(),
         process_one: ProcessOne::look(),
+        host: Host::look(),
         engines: Vec::new(),
     };
-    for backend in looked_at {
+    let endpoint = args.engine.host.as_deref();
+    let (asked, looked_at) = match args.engine.backend {
+        Choice::Named(backend) => (Some(backend), places_of(backend, endpoint)),
+        Choice::Auto => (None, places(endpoint)),
+    };
+    for place in &looked_at {
+        findings.engines.push(look(place, asked).await);
+    }
+    if let (Some(backend), []) = (asked, looked_at.as_slice()) {
         findings
             .engines
-            .push(look(backend, &args.engine.host).await);
+            .push(without_place(backend, endpoint).await);
     }
     if args.json {
         // Plain data of ours always has a form in JSON.
@@ -72,22 +88,46 @@ pub(crate) async fn execute(args: &Args) -> ContainerResult<u8> {
     Ok(if usable { status::OK } else { status::FAILED })
 }
 
-async fn look(backend: Backend, host: &Option<String>) -> Finding {
+/// Asks whoever is there. Where one backend was asked for, nobody else will do.
+async fn look(place: &Place, asked: Option<Backend>) -> Finding {
+    let mut finding = Finding {
+        backend: place.backend.map(Backend::name),
+        origin: (place.candidate.as_ref().ok()).map(|candidate| candidate.origin.to_string()),
+        engine: None,
+        problem: None,
+    };
+    match (place.look().await, asked) {
+        (Ok(found), Some(asked)) if found.backend != asked => {
+            finding.problem = Some(Problem::another(asked, &found));
+        }
+        (Ok(found), _) => {
+            finding.backend = Some(found.backend.name());
+            finding.engine = Some(found.info);
+        }
+        (Err(why), _) => finding.problem = Some(Problem::of(place, &why)),
+    }
+    finding
+}
+
+/// Asks an engine that is nowhere but in this process, or is not compiled in.
+async fn without_place(backend: Backend, endpoint: Option<&str>) -> Finding {
+    let mut finding = Finding {
+        backend: Some(backend.name()),
+        origin: None,
+        engine: None,
+        problem: None,
+    };
     let mut options = ConnectOptions::new();
-    options.endpoint.clone_from(host);
+    options.endpoint = endpoint.map(str::to_owned);
     let answer = match connect(backend, &options) {
         Ok(connected) => connected.info().await,
         Err(error) => Err(error),
     };
-    let (engine, problem) = match answer {
-        Ok(info) => (Some(info), None),
-        Err(error) => (None, Some(Problem::of(&error))),
-    };
-    Finding {
-        backend: backend.name(),
-        engine,
-        problem,
+    match answer {
+        Ok(info) => finding.engine = Some(info),
+        Err(error) => finding.problem = Some(Problem::failed(&error)),
     }
+    finding
 }
 
 impl Findings {
@@ -98,6 +138,7 @@ impl Findings {
         };
         let mut text = format!("clawbox {}, with {compiled}\n", self.version);
         self.process_one.describe(&mut text);
+        self.host.describe(&mut text);
         if self.engines.is_empty() {
             text.push_str("\nno engine can be used: this clawbox was built without one\n");
         }
@@ -114,9 +155,14 @@ impl Finding {
             text.push_str(&line);
             text.push('\n');
         };
-        line(format!("\n{}", self.backend));
+        let origin = self.origin.as_ref().map(|origin| format!(", {origin}"));
+        let origin = origin.unwrap_or_default();
+        line(format!("\n{}{origin}", self.backend.unwrap_or("engine")));
         if let Some(problem) = &self.problem {
-            line(format!("  cannot be used: {}", problem.message));
+            let endpoint = problem.endpoint.as_ref();
+            let at = endpoint.map(|endpoint| format!(" at {endpoint}"));
+            let at = at.unwrap_or_default();
+            line(format!("  cannot be used{at}: {}", problem.message));
             for cause in &problem.caused_by {
                 line(format!("  caused by: {cause}"));
             }
@@ -145,13 +191,12 @@ impl Finding {
                 true => "can be enforced",
                 false => "CANNOT be enforced",
             };
-            [
-                format!("  {}", ability.item),
-                able.to_owned(),
-                ability.reason.clone(),
-            ]
+            [format!("  {}", ability.item), able.to_owned()]
         });
         line(table(&rows.collect::<Vec<_>>()).trim_end().to_owned());
+        for reason in lacks::reasons(info, PolicyItem::ALL) {
+            line(format!("  {reason}"));
+        }
         let missing = info.abilities.iter().filter(|a| !a.available);
         let options: Vec<_> = missing
             .map(|a| format!("--allow-degraded {}", a.item))

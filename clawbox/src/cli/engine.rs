@@ -1,12 +1,17 @@
 //! Which engine: `--backend` and `--host`.
 
-use clawbox::{Backend, ConnectOptions, ContainerBackend, ContainerResult, connect};
+use super::say::Say;
+use clawbox::{
+    Backend, ConnectOptions, ContainerBackend, ContainerResult, connect,
+    containers::endpoint::Origin,
+    discovery::{Found, find},
+};
 use std::{fmt, str::FromStr, sync::Arc};
 
 /// Which engine.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// docker, mock, or auto, which never is the mock
+    /// docker, podman, mock, or auto: rootless first, no mock
     #[arg(
         long,
         value_name = "BACKEND",
@@ -15,28 +20,62 @@ pub(crate) struct Options {
         default_value_t
     )]
     pub(crate) backend: Choice,
-    /// Where the engine is, such as unix:///run/docker.sock
+    /// Where the engine is, such as unix:///run/user/1000/podman/podman.sock
     #[arg(long, value_name = "URI")]
     pub(crate) host: Option<String>,
 }
 
 impl Options {
-    /// The backend that was chosen.
-    pub(crate) fn backend(&self) -> ContainerResult<Backend> {
-        match self.backend {
-            Choice::Auto => Backend::auto(),
-            Choice::Named(backend) => Ok(backend),
+    /// The backend that was chosen, and where its engine is. Says which it is where nobody named one.
+    pub(crate) async fn choose(&self, say: Say) -> ContainerResult<(Backend, Option<String>)> {
+        if let Choice::Named(backend) = self.backend {
+            return Ok((backend, self.host.clone()));
         }
+        let found = find(self.host.as_deref()).await?;
+        for tried in &found.passed_over {
+            // What somebody set, and what is not taken all the same.
+            let was_set = match &tried.place.candidate {
+                Ok(candidate) => matches!(candidate.origin, Origin::Variable(_)),
+                Err(_) => true,
+            };
+            if was_set {
+                say.note(&format!("passed over: {tried}"));
+            }
+        }
+        say.note(&taken(&found));
+        let endpoint = found.candidate.endpoint.to_string();
+        Ok((found.backend, Some(endpoint)))
     }
 
     /// Connects to the chosen engine, under these options.
-    pub(crate) fn connect(
+    pub(crate) async fn connect(
         &self,
         mut options: ConnectOptions,
+        say: Say,
     ) -> ContainerResult<Arc<dyn ContainerBackend>> {
-        options.endpoint = self.host.clone();
-        connect(self.backend()?, &options)
+        let (backend, endpoint) = self.choose(say).await?;
+        options.endpoint = endpoint;
+        connect(backend, &options)
     }
+}
+
+/// What was taken, and why.
+fn taken(found: &Found) -> String {
+    let Found {
+        backend,
+        candidate,
+        info,
+        ..
+    } = found;
+    let (root, why) = match (info.rootless, candidate.origin) {
+        (true, _) => ("rootless", ""),
+        (false, Origin::Explicit) => ("as root", ""),
+        (false, _) => ("as root", ": no rootless engine answers"),
+    };
+    format!(
+        "using {backend} {}, {root}, at {}{why}",
+        info.version, candidate.endpoint
+    )
 }
 
 /// A backend, or the best there is.

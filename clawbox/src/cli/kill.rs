@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 /// Ends the container; its own process, if that lives, sees it die and removes it.
 pub(crate) async fn execute(args: &Args, say: Say) -> ContainerResult<u8> {
-    let backend = args.engine.connect(ConnectOptions::new())?;
+    let backend = args.engine.connect(ConnectOptions::new(), say).await?;
     backend.evict(&args.id).await?;
     say.note(&format!("{} killed", args.id));
     Ok(status::OK)

@@ -1,6 +1,6 @@
 //! `clawbox ps`: this user's containers at the engine, of whatever process.
 
-use super::{engine, status, table::table};
+use super::{engine, say::Say, status, table::table};
 use clawbox::{ConnectOptions, ContainerResult, Liveness, SurveyedContainer};
 use serde_json::json;
 use std::time::Duration;
@@ -22,8 +22,8 @@ pub(crate) struct Args {
 }
 
 /// Lists the containers.
-pub(crate) async fn execute(args: &Args) -> ContainerResult<u8> {
-    let backend = args.engine.connect(ConnectOptions::new())?;
+pub(crate) async fn execute(args: &Args, say: Say) -> ContainerResult<u8> {
+    let backend = args.engine.connect(ConnectOptions::new(), say).await?;
     let mut found = backend.survey().await?;
     found.sort_by_key(|container| container.deadline);
     if args.json {

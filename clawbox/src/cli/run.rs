@@ -100,7 +100,7 @@ pub(crate) async fn execute(args: &Args, say: Say) -> u8 {
     report.exit_status = match ended {
         Ok(status) => status,
         Err(error) => {
-            say.failure(&error, &hints::hints(&error));
+            say.failure(&error, &hints::hints(&error, report.backend.as_ref()));
             report.error = Some((&error).into());
             status::of_failure(&error)
         }

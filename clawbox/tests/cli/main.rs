@@ -3,7 +3,10 @@
 //! What a sandboxed command sees is tried on the mock and, where `CLAWBOX_TEST_DOCKER_HOST` names one, on a
 //! real Docker that holds the fixture image.
 
+mod auto;
 mod docker;
+mod doctor;
+mod fake;
 mod hanging;
 mod rig;
 mod sandbox;
@@ -23,7 +26,8 @@ fn main() -> ExitCode {
     let required = env::var("CLAWBOX_REQUIRE")
         .is_ok_and(|names| names.split(',').any(|name| name.trim() == "docker"));
     let mut trials = Vec::new();
-    for case in sandbox::CASES.iter().chain(usage::CASES) {
+    let without_engine = auto::CASES.iter().chain(doctor::CASES).chain(usage::CASES);
+    for case in sandbox::CASES.iter().chain(without_engine) {
         trials.push(trial("mock", *case, Ok(None)));
     }
     let docker = match &host {

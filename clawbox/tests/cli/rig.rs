@@ -55,7 +55,12 @@ impl Rig {
     pub(crate) fn bare(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_clawbox"));
         command.args(args).stdin(Stdio::null());
-        for variable in ["CLAWBOX_BACKEND", "DOCKER_HOST", "RUST_LOG"] {
+        for variable in [
+            "CLAWBOX_BACKEND",
+            "CONTAINER_HOST",
+            "DOCKER_HOST",
+            "RUST_LOG",
+        ] {
             command.env_remove(variable);
         }
         // Where leases are kept.

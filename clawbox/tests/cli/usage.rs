@@ -63,7 +63,7 @@ fn mistakes(rig: &Rig) {
         (&["run", "--pull", "sometimes", "true"], "if-missing"),
         (
             &["run", "--backend", "lxc", "true"],
-            "docker, mock, or auto",
+            "docker, podman, mock, or auto",
         ),
         (&["run", "--bakend", "mock", "true"], "--backend"),
         (&["runn"], "run"),

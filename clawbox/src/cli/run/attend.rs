@@ -26,7 +26,7 @@ pub(super) async fn attend(
     report: &mut Report,
 ) -> ContainerResult<u8> {
     let request = args.request()?;
-    let backend = args.engine.connect(args.options(pull))?;
+    let backend = args.engine.connect(args.options(pull), say).await?;
     let identity = backend.pre_generate_id()?;
     let run = Run {
         id: identity.id.clone(),
@@ -35,7 +35,7 @@ pub(super) async fn attend(
     };
     let mut interrupts = Interrupts::listen()?;
     let spawned = run
-        .spawn(request.with_identity(identity), &mut interrupts)
+        .spawn(request.with_identity(identity), &mut interrupts, report)
         .await;
     pull.done();
     if let Some(status) = spawned? {
@@ -56,15 +56,22 @@ struct Run {
 }
 
 impl Run {
-    /// Brings the container up. A signal meanwhile takes it back, and its status is returned.
+    /// Brings the container up. A signal meanwhile takes it back, and its status is returned. Where the policy does
+    /// not hold, the engine is asked about its host, as that is the likely reason.
     async fn spawn(
         &self,
         request: ContainerSpawnRequest,
         interrupts: &mut Interrupts,
+        report: &mut Report,
     ) -> ContainerResult<Option<u8>> {
         let mut spawned = pin!(self.backend.spawn(request));
         let status = tokio::select! {
-            spawned = &mut spawned => return spawned.map(|_| None),
+            spawned = &mut spawned => {
+                if let Err(ContainerError::PolicyNotEnforced { .. }) = spawned {
+                    report.backend = self.backend.info().await.ok();
+                }
+                return spawned.map(|_| None);
+            }
             status = interrupts.next() => status,
         };
         // The first ends because of the second.
@@ -253,4 +260,34 @@ async fn show(mut output: OutputFollower) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(all(test, feature = "mock"))]
+mod tests {
+    use super::*;
+    use clawbox::mock::{Limit, MockEngine, fixture, mock_backend};
+
+    #[tokio::test]
+    async fn an_engine_that_does_not_hold_the_policy_is_asked_about_its_host() {
+        let engine = MockEngine::new();
+        fixture::install(&engine);
+        engine.without(Limit::Memory);
+        let run = Run {
+            backend: Arc::new(mock_backend(engine).unwrap()),
+            id: ContainerId::generate(),
+            say: Say { quiet: true },
+        };
+        let image = "ghcr.io/n0xmare/clawbox-fixture:1";
+        let request = ContainerSpawnRequest::new("test", clawbox::Capabilities::default())
+            .with_image(image)
+            .with_command(["probe", "exit", "0"]);
+        let mut report = Report::new(image);
+        let mut interrupts = Interrupts::listen().unwrap();
+        let refused = run.spawn(request, &mut interrupts, &mut report).await;
+        assert!(
+            matches!(refused, Err(ContainerError::PolicyNotEnforced { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(report.backend.unwrap().name, "mock");
+    }
 }
