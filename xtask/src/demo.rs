@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::consent::Consent;
-use crate::engines::docker::Session;
-use crate::http::Endpoint;
-use crate::image::{self, FIXTURE_IMAGE};
+use crate::engines::session::Session;
+use crate::image::{FIXTURE_IMAGE, Fixture};
+use crate::interrupt;
 use crate::say::say;
 use crate::table::table;
 use crate::workspace::{self, cargo};
@@ -25,19 +25,20 @@ grep -E '^(NoNewPrivs|CapEff|CapBnd|Seccomp):' /proc/self/status
 "#;
 
 pub(crate) fn run(consent: Consent) -> Result<()> {
-    let session = Session::begin_with_any(consent)?;
-    let shown = show(&session.endpoint, consent);
+    interrupt::note()?;
+    let session = Session::begin_with_any_docker(consent)?;
+    let shown = show(&session, consent);
     session.end()?;
     shown
 }
 
-fn show(endpoint: &Endpoint, consent: Consent) -> Result<()> {
-    image::import(endpoint, consent)?;
+fn show(session: &Session, consent: Consent) -> Result<()> {
+    Fixture::build(consent)?.import(session)?;
     workspace::run(&mut cargo(["build", "-p", "clawbox", "--bin", "clawbox"])?)
         .context("build the clawbox command")?;
 
     let report = workspace::root()?.join("target/demo-report.json");
-    let engine = endpoint.to_string();
+    let engine = session.endpoint.to_string();
     say!("\n$ clawbox run --backend docker --image {FIXTURE_IMAGE} -- sh -c '…'\n");
     let status = cargo(["run", "--quiet", "-p", "clawbox", "--bin", "clawbox", "--"])?
         .args(["run", "--backend", "docker", "--host", &engine])

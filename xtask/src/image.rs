@@ -4,7 +4,8 @@ use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
 use crate::consent::Consent;
-use crate::engines::{docker, packages};
+use crate::engines::session::Session;
+use crate::engines::{Kind, packages};
 use crate::fixture;
 use crate::http::{Endpoint, query_value};
 use crate::say::say;
@@ -18,33 +19,82 @@ const LABEL: &str = "fixture.sha256";
 /// The image's own configuration: deliberately little, as policy must not depend on it.
 const CONFIG: [&str; 1] = ["ENV PATH=/bin"];
 
+/// Gives the image to each private engine that runs, and starts a Docker where none does.
 pub(crate) fn run(consent: Consent) -> Result<()> {
-    let endpoint = docker::ensure(consent)?;
-    import(&endpoint, consent)
+    let mut sessions = Session::running()?;
+    if sessions.is_empty() {
+        sessions.push(Session::begin(Kind::Docker, consent)?);
+    }
+    let fixture = Fixture::build(consent)?;
+    for session in &sessions {
+        fixture.import(session)?;
+    }
+    Ok(())
 }
 
-/// Builds the image and imports it, unless the engine has this very one.
-pub(crate) fn import(endpoint: &Endpoint, consent: Consent) -> Result<()> {
-    packages::ensure(&packages::FIXTURE, consent)?;
-    let tar = fixture::build(&workspace::root()?).context("build the fixture image")?;
-    let hash = hash(&tar);
-    let before = find(endpoint)?;
-    if before.as_ref().is_some_and(|image| image.hash == hash) {
-        say!("{FIXTURE_IMAGE} is up to date in {endpoint}");
-        return Ok(());
+/// The image as it is given to engines.
+pub(crate) struct Fixture {
+    tar: Vec<u8>,
+    /// What it was made from.
+    hash: String,
+}
+
+impl Fixture {
+    pub(crate) fn build(consent: Consent) -> Result<Self> {
+        packages::ensure(&packages::FIXTURE, consent)?;
+        let tar = fixture::build(&workspace::root()?).context("build the fixture image")?;
+        let hash = hash(&tar);
+        Ok(Self { tar, hash })
     }
-    create(endpoint, &tar, &hash)?;
-    match find(endpoint)? {
-        Some(image) if image.hash == hash => {}
-        _ => bail!("{FIXTURE_IMAGE} was imported into {endpoint}, which does not show it"),
+
+    /// Imports it, unless the engine has this very one.
+    pub(crate) fn import(&self, session: &Session) -> Result<()> {
+        let Session { kind, endpoint, .. } = session;
+        let before = find(endpoint)?;
+        if before.as_ref().is_some_and(|image| image.hash == self.hash) {
+            say!("{FIXTURE_IMAGE} is up to date in {endpoint}");
+            return Ok(());
+        }
+        self.create(*kind, endpoint)?;
+        match find(endpoint)? {
+            Some(image) if image.hash == self.hash => {}
+            _ => bail!("{FIXTURE_IMAGE} was imported into {endpoint}, which does not show it"),
+        }
+        if let Some(old) = before {
+            // Nameless now. An engine that still uses it refuses, and may keep it.
+            endpoint.request("DELETE", &format!("/images/{}", old.id), &[])?;
+        }
+        let kib = self.tar.len() / 1024;
+        say!("{FIXTURE_IMAGE} imported into {endpoint} ({kib} KiB)");
+        Ok(())
     }
-    if let Some(old) = before {
-        // Nameless now. An engine that still uses it refuses, and may keep it.
-        endpoint.request("DELETE", &format!("/images/{}", old.id), &[])?;
+
+    fn create(&self, kind: Kind, endpoint: &Endpoint) -> Result<()> {
+        let mut path = match kind {
+            Kind::Docker => {
+                let (repository, tag) = FIXTURE_IMAGE
+                    .rsplit_once(':')
+                    .context("the fixture image's name has no tag")?;
+                let (repository, tag) = (query_value(repository), query_value(tag));
+                format!("/images/create?fromSrc=-&repo={repository}&tag={tag}")
+            }
+            Kind::PodmanRootless | Kind::PodmanRootful => {
+                let reference = query_value(FIXTURE_IMAGE);
+                format!("/v4.0.0/libpod/images/import?reference={reference}")
+            }
+        };
+        for change in changes(&self.hash) {
+            path.push_str("&changes=");
+            path.push_str(&query_value(&change));
+        }
+        let answer = endpoint.request("POST", &path, &self.tar)?;
+        let progress = String::from_utf8_lossy(&answer.body);
+        // A failure after the first byte comes as a line among the progress, under status 200.
+        if answer.status != 200 || progress.contains("\"error\"") {
+            bail!("{endpoint} refused the image: {}", progress.trim());
+        }
+        Ok(())
     }
-    let kib = tar.len() / 1024;
-    say!("{FIXTURE_IMAGE} imported into {endpoint} ({kib} KiB)");
-    Ok(())
 }
 
 struct Image {
@@ -52,7 +102,17 @@ struct Image {
     hash: String,
 }
 
-fn hash(tar: &[u8]) -> String {
+/// What an engine is to set in the image that it makes of the archive with this hash.
+pub(crate) fn changes(hash: &str) -> Vec<String> {
+    let label = format!("LABEL {LABEL}={hash}");
+    CONFIG
+        .map(String::from)
+        .into_iter()
+        .chain([label])
+        .collect()
+}
+
+pub(crate) fn hash(tar: &[u8]) -> String {
     let mut sha = Sha256::new();
     for change in CONFIG {
         sha.update(change);
@@ -75,27 +135,4 @@ fn find(endpoint: &Endpoint) -> Result<Option<Image>> {
         id: text(&image["Id"]),
         hash: text(&image["Config"]["Labels"][LABEL]),
     }))
-}
-
-fn create(endpoint: &Endpoint, tar: &[u8], hash: &str) -> Result<()> {
-    let (repository, tag) = FIXTURE_IMAGE
-        .rsplit_once(':')
-        .context("the fixture image's name has no tag")?;
-    let mut path = format!(
-        "/images/create?fromSrc=-&repo={}&tag={}",
-        query_value(repository),
-        query_value(tag)
-    );
-    let label = format!("LABEL {LABEL}={hash}");
-    for change in CONFIG.into_iter().chain([label.as_str()]) {
-        path.push_str("&changes=");
-        path.push_str(&query_value(change));
-    }
-    let answer = endpoint.request("POST", &path, tar)?;
-    let progress = String::from_utf8_lossy(&answer.body);
-    // A failure after the first byte comes as a line among the progress, under status 200.
-    if answer.status != 200 || progress.contains("\"error\"") {
-        bail!("{endpoint} refused the image: {}", progress.trim());
-    }
-    Ok(())
 }

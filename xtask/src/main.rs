@@ -5,8 +5,10 @@ mod consent;
 mod demo;
 mod engines;
 mod fixture;
+mod guest;
 mod http;
 mod image;
+mod interrupt;
 mod matrix;
 mod say;
 mod steps;
@@ -41,7 +43,7 @@ enum Chore {
     },
     /// Check and test everything
     Test(test::Options),
-    /// A private dockerd for tests: start it, stop it, look at it
+    /// Private engines for tests: start them, stop them, look at them
     #[command(subcommand)]
     Engines(engines::Action),
     /// Measure a container's cycle: the docker command, the bare API, clawbox
@@ -51,12 +53,10 @@ enum Chore {
         yes: bool,
     },
     /// Run the conformance suite on every engine there is, and rewrite docs/CONFORMANCE.md
-    Matrix {
-        /// Install missing packages without asking
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Make the image the tests run in, and give it to the engine
+    Matrix(matrix::Options),
+    /// Run the suite on rootless Podman in a virtual machine, where its limits hold
+    Guest(guest::Options),
+    /// Make the image the tests run in, and give it to the engines
     Fixture {
         /// Install missing packages without asking
         #[arg(long)]
@@ -70,7 +70,8 @@ fn main() -> ExitCode {
         Chore::Test(options) => test::run(options),
         Chore::Engines(action) => engines::run(action),
         Chore::Bench { yes } => bench::run(Consent::new(*yes)),
-        Chore::Matrix { yes } => matrix::run(Consent::new(*yes)),
+        Chore::Matrix(options) => matrix::run(options),
+        Chore::Guest(options) => guest::run(options),
         Chore::Fixture { yes } => image::run(Consent::new(*yes)),
     };
     match done {

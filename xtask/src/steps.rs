@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::interrupt;
 use crate::say::say;
 use crate::table::table;
 
@@ -31,6 +32,11 @@ enum Outcome {
 impl Steps {
     /// A step that must succeed; the steps after it run all the same.
     pub(crate) fn step<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        self.unless_interrupted(name, Outcome::Failed, work)
+    }
+
+    /// A step that must succeed, and comes after a Ctrl-C too.
+    pub(crate) fn last<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
         self.take(name, Outcome::Failed, work)
     }
 
@@ -40,7 +46,19 @@ impl Steps {
         name: &str,
         work: impl FnOnce() -> Result<T>,
     ) -> Option<T> {
-        self.take(name, Outcome::NotRun, work)
+        self.unless_interrupted(name, Outcome::NotRun, work)
+    }
+
+    fn unless_interrupted<T>(
+        &mut self,
+        name: &str,
+        on_error: Outcome,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Option<T> {
+        match interrupt::came() {
+            true => None,
+            false => self.take(name, on_error, work),
+        }
     }
 
     fn take<T>(
@@ -75,7 +93,7 @@ impl Steps {
         result.ok()
     }
 
-    /// Prints the table; an error when a step failed.
+    /// Prints the table; an error when a step failed, or was not come to.
     pub(crate) fn finish(self) -> Result<()> {
         let heading = ["step", "result", "seconds", ""].map(String::from);
         let rows = self.rows.iter().map(|row| {
@@ -90,6 +108,9 @@ impl Steps {
             "\n{}",
             table(&[heading].into_iter().chain(rows).collect::<Vec<_>>())
         );
+        if interrupt::came() {
+            bail!("interrupted");
+        }
         let failed: Vec<&str> = self
             .rows
             .iter()

@@ -1,35 +1,63 @@
 //! `cargo xtask test`: the one test command.
 
+use std::process::Command;
+
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::consent::{Consent, in_ci};
-use crate::engines::docker::Session;
-use crate::image;
+use crate::engines::session::Session;
+use crate::engines::{Kind, Service, runner};
+use crate::image::Fixture;
+use crate::interrupt;
 use crate::matrix;
 use crate::say::say;
 use crate::steps::Steps;
 use crate::workspace::{cargo, run as done};
 
+/// The tests of the rootless engine, which its user runs: the arguments of a `cargo test` for each.
+const AS_ROOTLESS_USER: &[&[&str]] = &[&["-p", "clawbox-backend-podman", "--test", "rootless"]];
+
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Fail when this engine cannot be had (implied by CI=true)
-    #[arg(long, value_name = "ENGINE")]
-    require: Option<Engine>,
-    /// Install missing packages without asking
+    /// Fail when these engines cannot be had; CI=true requires all
+    #[arg(long, value_name = "ENGINE", value_delimiter = ',')]
+    require: Vec<Required>,
+    /// Install missing packages, and make the rootless engine's user, without asking
     #[arg(long)]
     yes: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Engine {
+enum Required {
     Docker,
+    Podman,
+    PodmanRootless,
+    PodmanRootful,
+}
+
+impl Required {
+    fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Docker => &[Kind::Docker],
+            Self::Podman => &[Kind::PodmanRootless, Kind::PodmanRootful],
+            Self::PodmanRootless => &[Kind::PodmanRootless],
+            Self::PodmanRootful => &[Kind::PodmanRootful],
+        }
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let consent = Consent::new(options.yes);
-    let required = in_ci() || matches!(options.require, Some(Engine::Docker));
+    let required: Vec<Kind> = match in_ci() {
+        true => Kind::ALL.to_vec(),
+        false => {
+            let named = options.require.iter().copied();
+            named.flat_map(Required::kinds).copied().collect()
+        }
+    };
+    interrupt::note()?;
     let mut steps = Steps::default();
 
     steps.step("formatting", || {
@@ -44,21 +72,37 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         done(cargo(args)?.env("RUSTDOCFLAGS", "-D warnings"))
     });
 
-    let engine = || Session::begin(consent);
-    let session = match required {
-        true => steps.step("docker", engine),
-        false => steps.optional("docker", engine),
+    let mut engines = Engines {
+        sessions: Vec::new(),
+        required,
     };
-    let ready = session.as_ref().filter(|session| {
-        let imported = steps.step("fixture image", || {
-            image::import(&session.endpoint, consent)
-        });
-        imported.is_some()
+    for kind in Kind::ALL {
+        let start = || Session::begin(kind, consent);
+        let session = match engines.required.contains(&kind) {
+            true => steps.step(kind.name(), start),
+            false => steps.optional(kind.name(), start),
+        };
+        engines.sessions.extend(session);
+    }
+    // Without it the tests say so themselves.
+    steps.step("fixture image", || {
+        let fixture = Fixture::build(consent)?;
+        let mut sessions = engines.sessions.iter();
+        sessions.try_for_each(|session| fixture.import(session))
     });
-    steps.step("tests", || tests(ready, required));
+    steps.step("tests", || {
+        let args = ["test", "--workspace", "--all-features", "--no-fail-fast"];
+        let kinds = [Kind::Docker, Kind::PodmanRootful];
+        done(engines.tell(&mut cargo(args)?, &kinds))
+    });
+    if !AS_ROOTLESS_USER.is_empty() && engines.session(Kind::PodmanRootless).is_some() {
+        steps.step("tests, as the rootless user", || engines.test_as_user());
+    }
     steps.step("conformance matrix", matrix::check);
-    if let Some(session) = session {
-        steps.step("docker stopped", || session.end());
+    for session in engines.sessions {
+        steps.last(&format!("{} stopped", session.kind.name()), || {
+            session.end()
+        });
     }
 
     // Debug builds stop at an overflow that release builds would carry on with.
@@ -70,18 +114,42 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     steps.finish()
 }
 
-/// Unit tests, doc tests and conformance, on the mock and on the engine there is.
-fn tests(session: Option<&Session>, required: bool) -> Result<()> {
-    let mut tests = cargo(["test", "--workspace", "--all-features", "--no-fail-fast"])?;
-    match session {
-        Some(session) => tests.env("CLAWBOX_TEST_DOCKER_HOST", session.endpoint.to_string()),
-        None => tests.env_remove("CLAWBOX_TEST_DOCKER_HOST"),
-    };
-    match required {
-        true => tests.env("CLAWBOX_REQUIRE", "docker"),
-        false => tests.env_remove("CLAWBOX_REQUIRE"),
-    };
-    done(&mut tests)
+/// The engines that the tests run on.
+struct Engines {
+    sessions: Vec<Session>,
+    required: Vec<Kind>,
+}
+
+impl Engines {
+    fn session(&self, kind: Kind) -> Option<&Session> {
+        self.sessions.iter().find(|session| session.kind == kind)
+    }
+
+    /// Tells a run of tests of these engines and of no other, and which of them must not be missing.
+    fn tell<'a>(&self, tests: &'a mut Command, kinds: &[Kind]) -> &'a mut Command {
+        for kind in Kind::ALL {
+            let session = self.session(kind).filter(|_| kinds.contains(&kind));
+            match session {
+                Some(session) => tests.env(kind.variable(), session.endpoint.to_string()),
+                None => tests.env_remove(kind.variable()),
+            };
+        }
+        let required = kinds.iter().filter(|kind| self.required.contains(kind));
+        let required: Vec<&str> = required.map(|kind| kind.name()).collect();
+        tests.env("CLAWBOX_REQUIRE", required.join(","))
+    }
+
+    fn test_as_user(&self) -> Result<()> {
+        let runner = runner::as_user(&Service::of_workspace(Kind::PodmanRootless)?)?;
+        for args in AS_ROOTLESS_USER {
+            let mut tests = cargo(["test", "--all-features", "--no-fail-fast"])?;
+            if !runner.is_empty() {
+                tests.args(["--config", &runner::as_setting(&runner)]);
+            }
+            done(self.tell(tests.args(*args), &[Kind::PodmanRootless]))?;
+        }
+        Ok(())
+    }
 }
 
 /// The facade must build without warnings with every set of its features.

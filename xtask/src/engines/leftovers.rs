@@ -10,11 +10,11 @@ use anyhow::{Context as _, Result, bail};
 use super::processes::wait_until;
 
 /// Notes which of the paths are not there now.
-pub(super) fn remember(list: &Path, paths: &[&str]) -> Result<()> {
-    let absent: Vec<&str> = paths
+pub(super) fn remember(list: &Path, paths: &[PathBuf]) -> Result<()> {
+    let absent: Vec<String> = paths
         .iter()
-        .copied()
-        .filter(|path| !Path::new(path).exists())
+        .filter(|path| !path.exists())
+        .map(|path| path.display().to_string())
         .collect();
     fs::write(list, absent.join("\n")).with_context(|| format!("write {}", list.display()))
 }
@@ -31,7 +31,7 @@ pub(super) fn remove_file(file: &Path) -> Result<()> {
 }
 
 /// Removes a folder and all in it, unless something is mounted there: that would be emptied too.
-pub(super) fn remove_tree(folder: &Path) -> Result<()> {
+pub(crate) fn remove_tree(folder: &Path) -> Result<()> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").context("read the mounts")?;
     if let Some(mount) = mounted_below(&mounts, folder) {
         bail!("{mount} is a mount: run `umount {mount}`, then this again");
@@ -42,10 +42,7 @@ pub(super) fn remove_tree(folder: &Path) -> Result<()> {
 
 /// Removes a control group, and those in it, from every hierarchy.
 pub(super) fn remove_cgroups(name: &str) -> Result<()> {
-    let top = Path::new("/sys/fs/cgroup");
-    let below = fs::read_dir(top).into_iter().flatten().flatten();
-    let hierarchies = below.map(|entry| entry.path()).chain([top.to_owned()]);
-    for group in hierarchies.map(|hierarchy| hierarchy.join(name)) {
+    for group in cgroups(name) {
         // A process that was killed just now leaves its group a little later.
         let removed = wait_until(Duration::from_secs(5), || Ok(remove_groups(&group).is_ok()))?;
         if !removed {
@@ -53,6 +50,17 @@ pub(super) fn remove_cgroups(name: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where a control group of this name is, or would be.
+pub(super) fn cgroups(name: &str) -> impl Iterator<Item = PathBuf> {
+    hierarchies().map(move |hierarchy| hierarchy.join(name))
+}
+
+fn hierarchies() -> impl Iterator<Item = PathBuf> {
+    let top = Path::new("/sys/fs/cgroup");
+    let below = fs::read_dir(top).into_iter().flatten().flatten();
+    below.map(|entry| entry.path()).chain([top.to_owned()])
 }
 
 /// The files of a control group are the kernel's: only the folders are removed, inner ones first.
@@ -79,7 +87,7 @@ fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
 }
 
 /// The first mount point at or below the folder.
-fn mounted_below(mountinfo: &str, folder: &Path) -> Option<String> {
+pub(super) fn mounted_below(mountinfo: &str, folder: &Path) -> Option<String> {
     mountinfo
         .lines()
         .filter_map(|line| line.split(' ').nth(4))

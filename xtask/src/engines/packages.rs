@@ -32,22 +32,74 @@ pub(crate) const DOCKERD: [Program; 3] = [
         package: "containerd",
         services: &["containerd.service"],
     },
+    plain("runc", "runc"),
+];
+
+const fn podman() -> Program {
     Program {
-        name: "runc",
-        package: "runc",
+        name: "podman",
+        package: "podman",
+        services: &[
+            "podman.socket",
+            "podman.service",
+            "podman-auto-update.timer",
+            "podman-auto-update.service",
+            "podman-restart.service",
+            // Newer releases have it.
+            "podman-clean-transient.service",
+        ],
+    }
+}
+
+/// A program whose package brings no service.
+const fn plain(name: &'static str, package: &'static str) -> Program {
+    Program {
+        name,
+        package,
+        services: &[],
+    }
+}
+
+/// What a rootful Podman of our own is made of.
+pub(crate) const PODMAN: [Program; 3] =
+    [podman(), plain("conmon", "conmon"), plain("crun", "crun")];
+
+/// What a rootless one needs.
+pub(crate) const PODMAN_ROOTLESS: [Program; 7] = [
+    podman(),
+    plain("conmon", "conmon"),
+    plain("crun", "crun"),
+    plain("newuidmap", "uidmap"),
+    plain("slirp4netns", "slirp4netns"),
+    plain("fuse-overlayfs", "fuse-overlayfs"),
+    // Podman's own pause process, and what holds its namespaces open.
+    plain("catatonit", "catatonit"),
+];
+
+/// What the fixture image is made of.
+pub(crate) const FIXTURE: [Program; 1] = [plain("busybox", "busybox-static")];
+
+/// What makes and runs the guest; the guest itself is made of packages that the host never installs.
+pub(crate) const GUEST: [Program; 3] = [
+    Program {
+        name: "mmdebstrap",
+        package: "mmdebstrap",
+        services: &[],
+    },
+    Program {
+        name: "mke2fs",
+        package: "e2fsprogs",
+        services: &[],
+    },
+    Program {
+        name: "setpriv",
+        package: "util-linux",
         services: &[],
     },
 ];
 
-/// What the fixture image is made of.
-pub(crate) const FIXTURE: [Program; 1] = [Program {
-    name: "busybox",
-    package: "busybox-static",
-    services: &[],
-}];
-
 /// Daemons live here, and a user's PATH often leaves these folders out.
-const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// PATH with the system's folders after it.
 pub(crate) fn search_path() -> String {
@@ -122,6 +174,8 @@ fn install(programs: &[Program]) -> Result<()> {
     run(apt.args(programs.iter().map(|program| program.package)))?;
     drop(no_start);
     // A package enables its services for the next boot; we wanted its programs only.
+    let installed = |service: &&str| Path::new("/lib/systemd/system").join(service).exists();
+    let services: Vec<&str> = services.into_iter().filter(installed).collect();
     if !services.is_empty() && Path::new("/run/systemd/system").exists() {
         run(Command::new("systemctl").arg("disable").args(&services))?;
     }
@@ -146,7 +200,7 @@ impl NoServiceStart {
     const FILE: &str = "/usr/sbin/policy-rc.d";
     const TEXT: &str = "#!/bin/sh\n\
         # clawbox: present only while it installs packages\n\
-        case \"$1\" in docker*|containerd*) exit 101 ;; esac\n";
+        case \"$1\" in docker*|containerd*|podman*) exit 101 ;; esac\n";
 
     fn hold() -> Result<Self> {
         let create = OpenOptions::new()
@@ -171,15 +225,17 @@ impl NoServiceStart {
         if fs::read(Self::FILE).is_ok_and(|text| text == Self::TEXT.as_bytes()) {
             return Ok(Self { ours: true });
         }
-        let answer = Command::new(Self::FILE)
-            .args(["docker", "start"])
-            .status()
-            .with_context(|| format!("ask {}", Self::FILE))?;
-        if answer.code() != Some(101) {
-            bail!(
-                "{} would let the package start the host's docker service",
-                Self::FILE
-            );
+        for service in ["docker", "podman"] {
+            let answer = Command::new(Self::FILE)
+                .args([service, "start"])
+                .status()
+                .with_context(|| format!("ask {}", Self::FILE))?;
+            if answer.code() != Some(101) {
+                bail!(
+                    "{} would let the package start the host's {service} service",
+                    Self::FILE
+                );
+            }
         }
         Ok(Self { ours: false })
     }

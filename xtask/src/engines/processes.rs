@@ -7,13 +7,20 @@ use anyhow::{Context as _, Result, bail};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+/// The variable that gives Podman's programs their configuration; each hands it on to those that it starts.
+pub(super) const PODMAN_CONFIG: &str = "CONTAINERS_CONF";
+
 /// What tells an engine's processes from all others.
 #[derive(Clone, Debug)]
 pub(crate) struct Mark {
-    /// A folder that daemon, containerd, shims and runc carry in their arguments.
-    pub(crate) folder: String,
-    /// The control group that holds the containers.
+    /// The folders that are the engine's alone.
+    pub(crate) folders: Vec<String>,
+    /// The control group that holds the containers, where the engine lets us name it.
     pub(crate) cgroup: String,
+    /// The service's program, and an argument that it alone was given.
+    pub(crate) service: (&'static str, String),
+    /// Whether the service has to put away things of its own at its end.
+    pub(crate) asked_to_end: bool,
 }
 
 impl Mark {
@@ -22,12 +29,11 @@ impl Mark {
         self.select(|pid| self.owns(pid))
     }
 
-    /// The daemon itself.
-    pub(crate) fn daemon(&self) -> Result<Option<Pid>> {
-        let daemons = self.select(|pid| {
-            program_with(&cmdline(pid), &self.folder) == Some("dockerd") && !self.contains(pid)
-        })?;
-        Ok(daemons.first().copied())
+    /// The service itself.
+    pub(crate) fn service(&self) -> Result<Option<Pid>> {
+        let (program, argument) = &self.service;
+        let found = self.select(|pid| is_service(&cmdline(pid), program, argument))?;
+        Ok(found.first().copied())
     }
 
     /// What runs inside the engine's containers.
@@ -48,7 +54,12 @@ impl Mark {
     }
 
     fn owns(&self, pid: Pid) -> bool {
-        program_with(&cmdline(pid), &self.folder).is_some() || self.contains(pid)
+        let below = |path: &str| self.folders.iter().any(|folder| below(path, folder));
+        is_program_of(&cmdline(pid), below)
+            || self.contains(pid)
+            || is_configured_by(&read(pid, "environ"), below)
+            // Without a control group of its own, a container is known by its root file system.
+            || stands_on(&read(pid, "mountinfo"), below)
     }
 
     fn contains(&self, pid: Pid) -> bool {
@@ -70,15 +81,17 @@ impl Mark {
         }
     }
 
-    /// Ends everything: the daemon is asked first, what stays is killed.
+    /// Ends everything: the service is asked first, where it has to be, and what stays is killed.
     pub(crate) fn end_all(&self) -> Result<()> {
-        // Without containers left to wait for, the daemon ends at once.
+        // Without containers left to wait for, the service ends at once.
         for pid in self.contained()? {
             self.signal(pid, Signal::KILL)?;
         }
-        if let Some(daemon) = self.daemon()? {
-            self.signal(daemon, Signal::TERM)?;
-            wait_until(Duration::from_secs(20), || Ok(self.daemon()?.is_none()))?;
+        if self.asked_to_end
+            && let Some(service) = self.service()?
+        {
+            self.signal(service, Signal::TERM)?;
+            wait_until(Duration::from_secs(20), || Ok(self.service()?.is_none()))?;
         }
         let gone = wait_until(Duration::from_secs(20), || {
             let left = self.processes()?;
@@ -124,19 +137,49 @@ fn is_zombie(pid: Pid) -> bool {
     fs::read_link(format!("/proc/{pid}/exe")).is_err()
 }
 
-/// The engine program that a command line starts with, when it has the folder in its arguments.
+/// Whether a command line is that of an engine's program, with one of the paths in its arguments.
 ///
 /// A client that was only given the engine's address is none of them.
-fn program_with<'a>(cmdline: &'a str, folder: &str) -> Option<&'a str> {
+fn is_program_of(cmdline: &str, ours: impl Fn(&str) -> bool) -> bool {
     let mut args = cmdline.split('\0');
-    let program = args.next()?.rsplit('/').next()?;
-    let engine = matches!(program, "dockerd" | "containerd" | "runc")
-        || program.starts_with("containerd-shim");
-    (engine && args.any(|arg| below(arg, folder))).then_some(program)
+    let program = args.next().map(file_name).unwrap_or_default();
+    let engine = matches!(
+        program,
+        "dockerd" | "containerd" | "runc" | "podman" | "conmon" | "crun"
+    ) || program.starts_with("containerd-shim");
+    engine && args.any(ours)
 }
 
-fn below(arg: &str, folder: &str) -> bool {
-    arg.strip_prefix(folder)
+fn is_service(cmdline: &str, program: &str, argument: &str) -> bool {
+    let mut args = cmdline.split('\0');
+    args.next().map(file_name) == Some(program) && args.any(|arg| arg == argument)
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Whether a `/proc/PID/environ` has one of the paths for Podman's configuration.
+fn is_configured_by(environ: &str, ours: impl Fn(&str) -> bool) -> bool {
+    environ
+        .split('\0')
+        .filter_map(|variable| variable.split_once('='))
+        .any(|(name, value)| name == PODMAN_CONFIG && ours(value))
+}
+
+/// Whether the root of a `/proc/PID/mountinfo` is made of one of the paths: mounted from it, or an overlay over it.
+///
+/// Of the root alone: what is mounted elsewhere may be there for every process of the host.
+fn stands_on(mountinfo: &str, ours: impl Fn(&str) -> bool) -> bool {
+    mountinfo
+        .lines()
+        .filter(|line| line.split(' ').nth(4) == Some("/"))
+        .flat_map(|root| root.split([' ', ',', '=']))
+        .any(|word| ours(&word.replace("\\040", " ")))
+}
+
+fn below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder)
         .is_some_and(|rest| rest.starts_with('/'))
 }
 
@@ -152,25 +195,71 @@ fn in_cgroup(groups: &str, group: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn ours(path: &str) -> bool {
+        below(path, "/run/e")
+    }
+
     #[test]
     fn only_engine_programs_with_our_folder_are_ours() {
-        let check = |cmdline: &str, expected: Option<&str>| {
-            assert_eq!(program_with(cmdline, "/run/e"), expected, "{cmdline:?}");
+        let check = |cmdline: &str, expected: bool| {
+            assert_eq!(is_program_of(cmdline, ours), expected, "{cmdline:?}");
         };
-        check(
-            "dockerd\0--config-file\0/run/e/dockerd.json\0",
-            Some("dockerd"),
-        );
+        check("dockerd\0--config-file\0/run/e/dockerd.json\0", true);
         check(
             "/usr/bin/containerd-shim-runc-v2\0-address\0/run/e/s\0",
-            Some("containerd-shim-runc-v2"),
+            true,
         );
-        check("runc\0--root\0/run/e/exec\0", Some("runc"));
-        check("dockerd\0--config-file\0/run/e2/dockerd.json\0", None);
-        check("dockerd\0", None);
-        check("vim\0/run/e/dockerd.json\0", None);
-        check("docker\0-H\0unix:///run/e/docker.sock\0", None);
-        check("", None);
+        check("runc\0--root\0/run/e/exec\0", true);
+        check("/usr/bin/conmon\0-b\0/run/e/0123\0", true);
+        check("dockerd\0--config-file\0/run/e2/dockerd.json\0", false);
+        check("dockerd\0", false);
+        check("vim\0/run/e/dockerd.json\0", false);
+        check("docker\0-H\0unix:///run/e/docker.sock\0", false);
+        check("", false);
+    }
+
+    #[test]
+    fn a_service_is_its_program_with_its_own_argument() {
+        let check = |cmdline: &str, expected: bool| {
+            let found = is_service(cmdline, "podman", "unix:///run/e/s");
+            assert_eq!(found, expected, "{cmdline:?}");
+        };
+        check("/usr/bin/podman\0system\0service\0unix:///run/e/s\0", true);
+        check("podman\0system\0service\0unix:///run/e/s2\0", false);
+        check("podman\0container\0cleanup\0", false);
+        check("curl\0unix:///run/e/s\0", false);
+    }
+
+    #[test]
+    fn podmans_programs_are_known_by_their_configuration() {
+        let check = |environ: &str, expected: bool| {
+            assert_eq!(is_configured_by(environ, ours), expected, "{environ:?}");
+        };
+        check("A=b\0CONTAINERS_CONF=/run/e/containers.conf\0", true);
+        check("CONTAINERS_CONF=/run/e2/containers.conf\0", false);
+        check("OTHER=/run/e/containers.conf\0", false);
+        check("", false);
+    }
+
+    #[test]
+    fn containers_are_known_by_their_root() {
+        let check = |mountinfo: &str, expected: bool| {
+            assert_eq!(stands_on(mountinfo, ours), expected, "{mountinfo:?}");
+        };
+        check(
+            "1 2 0:4 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/run/e/0/diff,uuid=on\n",
+            true,
+        );
+        check("1 2 8:1 /run/e/vfs/0 / rw - ext4 /dev/vda rw\n", true);
+        check(
+            "1 2 0:4 / / rw - overlay overlay rw,upperdir=/run/e2/0/diff\n",
+            false,
+        );
+        let host = "1 2 8:1 / / rw - ext4 /dev/vda rw\n\
+            2 1 8:1 /run/e/s /run/e/s rw - ext4 /dev/vda rw\n\
+            3 1 0:4 / /run/e/m rw - overlay overlay rw,upperdir=/run/e/0/diff\n";
+        check(host, false);
+        check("", false);
     }
 
     #[test]
