@@ -104,7 +104,8 @@ fn cli(profile: &str) -> Outcome<()> {
     let hardening = "--read-only --read-only-tmpfs=false --network=none --user=1000:1000 --cap-drop=ALL \
         --security-opt=no-new-privileges --ipc=none --cgroupns=private --no-hosts --http-proxy=false --unsetenv-all \
         --tmpfs=/tmp:rw,noexec,nosuid,nodev,size=256m,notmpcopyup --ulimit=core=0:0 --ulimit=nofile=1024:1024 \
-        --ulimit=nproc=32768:32768 --oom-score-adj=500 --log-driver=k8s-file --image-volume=ignore";
+        --ulimit=nproc=32768:32768 --oom-score-adj=500 --log-driver=k8s-file --image-volume=ignore \
+        --env=PATH=/bin";
     let status = Command::new("podman")
         .args(["run", "--rm", &seccomp])
         .args(hardening.split_whitespace())
