@@ -56,7 +56,8 @@ pub(crate) struct Args {
     /// Let it reach the proxy at this socket, DIRECTORY/proxy.sock
     #[arg(long, value_name = "PATH")]
     proxy_socket: Option<PathBuf>,
-    /// Run it even where this policy item does not hold (repeatable)
+    /// Run it even where this policy item does not hold (repeatable). `memory` stands for `swap` too, and `cpu` for
+    /// `cpu_shares`, as a host has both or none
     #[arg(long, value_name = "ITEM")]
     allow_degraded: Vec<PolicyItem>,
     /// When to fetch the image
@@ -142,7 +143,16 @@ impl Args {
             .with_init(self.init.into());
         let rules = self.allow_image.iter().map(ToString::to_string);
         security.allowed_images.extend(rules);
-        security.allow_degraded.extend(&self.allow_degraded);
+        for item in &self.allow_degraded {
+            let with_it = match item {
+                PolicyItem::Memory => Some(PolicyItem::Swap),
+                PolicyItem::Cpu => Some(PolicyItem::CpuShares),
+                _ => None,
+            };
+            security
+                .allow_degraded
+                .extend([*item].into_iter().chain(with_it));
+        }
         security.max_timeout_ms = self.timeout.get();
         security.max_memory_mb = self.memory.into();
         security.max_output_bytes = self.max_output.get();
@@ -218,6 +228,22 @@ mod tests {
         assert_eq!(policy.pull(), PullPolicy::Never);
         assert_eq!(policy.init(), InitProgram::Engine);
         assert!(policy.allow_degraded().contains(&PolicyItem::Swap));
+    }
+
+    #[test]
+    fn what_needs_one_controller_is_given_up_together() {
+        use PolicyItem::{Cpu, CpuShares, Memory, Pids, Swap};
+        for (given, expected) in [
+            ("memory", &[Memory, Swap][..]),
+            ("cpu", &[Cpu, CpuShares]),
+            ("pids", &[Pids]),
+            ("swap", &[Swap]),
+        ] {
+            let options =
+                parse(&["--allow-degraded", given]).options(&Pull::new("a", Say::default()));
+            let allowed = options.security.allow_degraded;
+            assert!(allowed.iter().eq(expected), "{given}: {allowed:?}");
+        }
     }
 
     #[test]
