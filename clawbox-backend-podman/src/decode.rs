@@ -3,6 +3,7 @@
 mod facts;
 mod host;
 mod image;
+mod mounts;
 mod state;
 #[cfg(test)]
 mod tests;

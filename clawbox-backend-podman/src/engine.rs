@@ -300,12 +300,12 @@ impl ContainerEngine for PodmanEngine {
     }
 }
 
-/// A file for the service alone, beside its socket's like where there is such a place. It is gone when this is dropped.
+/// A file for the service alone, in this user's runtime directory where there is one. It is gone when this is dropped.
 fn file_of(seccomp_profile: &str) -> EngineResult<NamedTempFile> {
     let make = || {
         let mut builder = tempfile::Builder::new();
         builder.prefix("clawbox-seccomp-").suffix(".json");
-        let mut file = match std::env::var_os("XDG_RUNTIME_DIR") {
+        let mut file = match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()) {
             Some(dir) => builder.tempfile_in(dir)?,
             None => builder.tempfile()?,
         };
