@@ -54,7 +54,7 @@ async fn main() -> Outcome<()> {
             let start = Instant::now();
             match way {
                 0 => bare.cycle(&profile, round)?,
-                1 => cli(&profile)?,
+                1 => cli(&host, &profile)?,
                 _ => clawbox(&backend).await?,
             }
             table.note(round, way, start.elapsed());
@@ -99,7 +99,8 @@ async fn clawbox(backend: &PodmanBackend) -> Outcome<()> {
     }
 }
 
-fn cli(profile: &str) -> Outcome<()> {
+/// As a client of the same service, so that it works on the same storage, in the same namespaces.
+fn cli(host: &str, profile: &str) -> Outcome<()> {
     let seccomp = format!("--security-opt=seccomp={profile}");
     let hardening = "--read-only --read-only-tmpfs=false --network=none --user=1000:1000 --cap-drop=ALL \
         --security-opt=no-new-privileges --ipc=none --cgroupns=private --no-hosts --http-proxy=false --unsetenv-all \
@@ -107,7 +108,7 @@ fn cli(profile: &str) -> Outcome<()> {
         --ulimit=nproc=32768:32768 --oom-score-adj=500 --log-driver=k8s-file --image-volume=ignore \
         --env=PATH=/bin";
     let status = Command::new("podman")
-        .args(["run", "--rm", &seccomp])
+        .args(["--remote", "--url", host, "run", "--rm", &seccomp])
         .args(hardening.split_whitespace())
         .args([IMAGE, "true"])
         .current_dir("/")
