@@ -56,8 +56,9 @@ pub(crate) struct Args {
     /// Let it reach the proxy at this socket, DIRECTORY/proxy.sock
     #[arg(long, value_name = "PATH")]
     proxy_socket: Option<PathBuf>,
-    /// Run it even where this policy item does not hold (repeatable). `memory` stands for `swap` too, and `cpu` for
-    /// `cpu_shares`, as a host has both or none
+    /// Run it even where this policy item does not hold (repeatable)
+    ///
+    /// `memory` stands for `swap` too, and `cpu` for `cpu_shares`, as a host has both or none.
     #[arg(long, value_name = "ITEM")]
     allow_degraded: Vec<PolicyItem>,
     /// When to fetch the image
