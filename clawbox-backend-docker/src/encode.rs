@@ -17,10 +17,13 @@ use clawbox_containers::{
         Environment, Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Seccomp, Tmpfs,
         TmpfsOptions, Ulimit, Ulimits,
     },
-    engine::{EngineError, EngineErrorKind, EngineResult},
+    encode::Encoder,
+    engine::EngineResult,
     plan::PlanSpec,
 };
-use std::{collections::HashMap, fmt::Display};
+use std::collections::HashMap;
+
+const DOCKER: Encoder = Encoder::new("docker");
 
 /// A create call: the name travels in the query.
 #[derive(Debug, PartialEq)]
@@ -85,13 +88,13 @@ pub(crate) fn create(spec: &PlanSpec) -> EngineResult<Create> {
             labels,
         },
     } = spec;
-    never(!devices.is_empty(), "devices")?;
-    never(!published_ports.is_empty(), "published ports")?;
-    never(*restarts, "restarts")?;
-    never(*health_check, "a health check")?;
+    DOCKER.never(!devices.is_empty(), "devices")?;
+    DOCKER.never(!published_ports.is_empty(), "published ports")?;
+    DOCKER.never(*restarts, "restarts")?;
+    DOCKER.never(*health_check, "a health check")?;
     let (program, arguments) = argv
         .split_first()
-        .ok_or_else(|| unsupported("an empty command"))?;
+        .ok_or_else(|| DOCKER.unsupported("an empty command"))?;
 
     let host_config = HostConfig {
         readonly_rootfs: Some(*read_only_root),
@@ -103,21 +106,21 @@ pub(crate) fn create(spec: &PlanSpec) -> EngineResult<Create> {
         ]),
         network_mode: Some(match network {
             Network::None => "none".to_owned(),
-            Network::Other(word) => return Err(unsupported(format_args!("network {word}"))),
+            Network::Other(word) => return Err(DOCKER.unsupported(format_args!("network {word}"))),
         }),
         dns: Some(Vec::new()),
         dns_options: Some(Vec::new()),
         dns_search: Some(Vec::new()),
         extra_hosts: Some(Vec::new()),
         links: Some(Vec::new()),
-        pids_limit: Some(number("pids", *pids)?),
-        memory: Some(number("memory", *memory)?),
-        memory_swap: Some(number("memory and swap", *memory_and_swap)?),
+        pids_limit: Some(DOCKER.number("pids", *pids)?),
+        memory: Some(DOCKER.number("memory", *memory)?),
+        memory_swap: Some(DOCKER.number("memory and swap", *memory_and_swap)?),
         oom_kill_disable: Some(false),
         // Never NanoCpus: Docker refuses the two together.
-        cpu_quota: Some(number("cpu quota", *quota_us)?),
-        cpu_period: Some(number("cpu period", *period_us)?),
-        cpu_shares: Some(number("cpu shares", *cpu_shares)?),
+        cpu_quota: Some(DOCKER.number("cpu quota", *quota_us)?),
+        cpu_period: Some(DOCKER.number("cpu period", *period_us)?),
+        cpu_shares: Some(DOCKER.number("cpu shares", *cpu_shares)?),
         tmpfs: Some(
             tmpfs
                 .iter()
@@ -129,7 +132,7 @@ pub(crate) fn create(spec: &PlanSpec) -> EngineResult<Create> {
         volumes_from: Some(Vec::new()),
         ipc_mode: Some(match ipc {
             Ipc::None => "none".to_owned(),
-            Ipc::Other(word) => return Err(unsupported(format_args!("ipc {word}"))),
+            Ipc::Other(word) => return Err(DOCKER.unsupported(format_args!("ipc {word}"))),
         }),
         pid_mode: Some(namespace(*private_pid)),
         uts_mode: Some(namespace(*private_uts)),
@@ -215,7 +218,7 @@ pub(crate) fn create(spec: &PlanSpec) -> EngineResult<Create> {
 fn seccomp_option(seccomp: &Seccomp) -> EngineResult<String> {
     match seccomp {
         Seccomp::Profile { name: _, json } => Ok(format!("seccomp={json}")),
-        Seccomp::Other(word) => Err(unsupported(format_args!("seccomp {word}"))),
+        Seccomp::Other(word) => Err(DOCKER.unsupported(format_args!("seccomp {word}"))),
     }
 }
 
@@ -240,12 +243,9 @@ fn bind_mount(bind: &Bind) -> EngineResult<Mount> {
         target,
         read_only,
     } = bind;
-    let source = source
-        .to_str()
-        .ok_or_else(|| unsupported(format_args!("the path {}", source.display())))?;
     Ok(Mount {
         typ: Some(MountType::BIND),
-        source: Some(source.to_owned()),
+        source: Some(DOCKER.path(source)?),
         target: Some(target.clone()),
         read_only: Some(*read_only),
         bind_options: Some(MountBindOptions {
@@ -268,8 +268,8 @@ fn resource_limit(name: &str, limit: Ulimit) -> EngineResult<ResourcesUlimits> {
     let Ulimit { soft, hard } = limit;
     Ok(ResourcesUlimits {
         name: Some(name.to_owned()),
-        soft: Some(number(name, soft)?),
-        hard: Some(number(name, hard)?),
+        soft: Some(DOCKER.number(name, soft)?),
+        hard: Some(DOCKER.number(name, hard)?),
     })
 }
 
@@ -288,23 +288,4 @@ fn log_config(max_bytes: u64) -> HostConfigLogConfig {
         typ: Some("local".to_owned()),
         config: Some(config.map(|(key, value)| (key.to_owned(), value)).into()),
     }
-}
-
-fn number(what: &str, value: u64) -> EngineResult<i64> {
-    i64::try_from(value).map_err(|_| unsupported(format_args!("{what} of {value}")))
-}
-
-fn never(planned: bool, what: &str) -> EngineResult<()> {
-    if planned {
-        Err(unsupported(what))
-    } else {
-        Ok(())
-    }
-}
-
-fn unsupported(what: impl Display) -> EngineError {
-    EngineError::new(
-        EngineErrorKind::Unsupported,
-        format!("this backend does not ask docker for {what}"),
-    )
 }

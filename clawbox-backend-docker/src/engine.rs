@@ -165,7 +165,7 @@ impl ContainerEngine for DockerEngine {
         pull: PullPolicy,
         progress: &(dyn Fn(PullProgress) + Send + Sync),
     ) -> EngineResult<ImageFacts> {
-        let name = reference(image);
+        let name = image.decisive();
         if pull != PullPolicy::Always
             && let Some(facts) = self.held_image(&name).await?
         {
@@ -288,14 +288,6 @@ impl ContainerEngine for DockerEngine {
         let listed = self.client().await?.list_containers(Some(options)).await;
         let listed = listed.map_err(self.failed(Call::Engine))?;
         Ok(listed.into_iter().filter_map(decode::listed).collect())
-    }
-}
-
-/// The canonical name, by the digest alone where there is one: it is what decides.
-fn reference(image: &ImageRef) -> String {
-    match image.digest() {
-        Some(digest) => format!("{}/{}@{digest}", image.registry(), image.repository()),
-        None => image.to_string(),
     }
 }
 

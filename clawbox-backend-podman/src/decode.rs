@@ -4,6 +4,7 @@ mod facts;
 mod host;
 mod image;
 mod mounts;
+mod security;
 mod state;
 #[cfg(test)]
 mod tests;

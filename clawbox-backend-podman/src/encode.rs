@@ -15,14 +15,15 @@ use clawbox_containers::{
         Environment, Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Seccomp, Tmpfs,
         TmpfsOptions, Ulimit, Ulimits,
     },
-    engine::{EngineError, EngineErrorKind, EngineResult},
+    encode::Encoder,
+    engine::EngineResult,
     plan::PlanSpec,
 };
 use spec::{
     Cpu, HealthCheck, LogConfiguration, Memory, Mount, Namespace, Pids, ResourceLimit, Resources,
 };
-use std::fmt::Display;
 
+const PODMAN: Encoder = Encoder::new("podman");
 /// Paths that libpod makes read-only in every container, and the only ones: there is no way to name others.
 const READ_ONLY: [&str; 6] = [
     "/proc/asound",
@@ -101,30 +102,30 @@ pub(crate) fn create(plan: &PlanSpec, max_processes: u64) -> EngineResult<Create
             labels,
         },
     } = plan;
-    never(!devices.is_empty(), "devices")?;
-    never(!published_ports.is_empty(), "published ports")?;
-    never(*restarts, "restarts")?;
-    never(*health_check, "a health check")?;
+    PODMAN.never(!devices.is_empty(), "devices")?;
+    PODMAN.never(!published_ports.is_empty(), "published ports")?;
+    PODMAN.never(*restarts, "restarts")?;
+    PODMAN.never(*health_check, "a health check")?;
     let (program, arguments) = argv
         .split_first()
-        .ok_or_else(|| unsupported("an empty command"))?;
+        .ok_or_else(|| PODMAN.unsupported("an empty command"))?;
     let Seccomp::Profile { json, .. } = seccomp else {
-        return Err(unsupported(format_args!("seccomp {seccomp}")));
+        return Err(PODMAN.unsupported(format_args!("seccomp {seccomp}")));
     };
     if *network != Network::None {
-        return Err(unsupported(format_args!("network {network}")));
+        return Err(PODMAN.unsupported(format_args!("network {network}")));
     }
     if *ipc != Ipc::None {
-        return Err(unsupported(format_args!("ipc {ipc}")));
+        return Err(PODMAN.unsupported(format_args!("ipc {ipc}")));
     }
     if stop_signal != "SIGTERM" {
-        return Err(unsupported(format_args!("stop signal {stop_signal}")));
+        return Err(PODMAN.unsupported(format_args!("stop signal {stop_signal}")));
     }
     if let Some(path) = read_only
         .iter()
         .find(|path| !READ_ONLY.contains(&path.as_str()))
     {
-        return Err(unsupported(format_args!("read-only {path}")));
+        return Err(PODMAN.unsupported(format_args!("read-only {path}")));
     }
 
     let mut mounts: Vec<Mount> = tmpfs
@@ -172,14 +173,14 @@ pub(crate) fn create(plan: &PlanSpec, max_processes: u64) -> EngineResult<Create
         cgroups_mode: "enabled",
         resource_limits: Resources {
             memory: Memory {
-                limit: number("memory", *memory)?,
-                swap: number("memory and swap", *memory_and_swap)?,
+                limit: PODMAN.number("memory", *memory)?,
+                swap: PODMAN.number("memory and swap", *memory_and_swap)?,
             },
             pids: Pids {
-                limit: number("pids", *pids)?,
+                limit: PODMAN.number("pids", *pids)?,
             },
             cpu: Cpu {
-                quota: number("cpu quota", *quota_us)?,
+                quota: PODMAN.number("cpu quota", *quota_us)?,
                 period: *period_us,
                 shares: *cpu_shares,
             },
@@ -223,7 +224,7 @@ pub(crate) fn create(plan: &PlanSpec, max_processes: u64) -> EngineResult<Create
         sdnotify_mode: "ignore",
         log_configuration: LogConfiguration {
             driver: "k8s-file",
-            size: number("log bytes", *max_bytes)?,
+            size: PODMAN.number("log bytes", *max_bytes)?,
         },
     };
     Ok(Create {
@@ -260,36 +261,14 @@ fn bound(bind: &Bind) -> EngineResult<Mount> {
         target,
         read_only,
     } = bind;
-    let source = source
-        .to_str()
-        .ok_or_else(|| unsupported(format_args!("the path {}", source.display())))?;
     let access = if *read_only { "ro" } else { "rw" };
     Ok(Mount {
         destination: target.clone(),
         kind: "bind",
-        source: source.to_owned(),
+        source: PODMAN.path(source)?,
         // Not `rbind`: what is mounted below the source stays out, as a read-only bind would not cover it.
         options: ["bind", access, "nosuid", "nodev", "private"]
             .map(str::to_owned)
             .into(),
     })
-}
-
-fn number(what: &str, value: u64) -> EngineResult<i64> {
-    i64::try_from(value).map_err(|_| unsupported(format_args!("{what} of {value}")))
-}
-
-fn never(planned: bool, what: &str) -> EngineResult<()> {
-    if planned {
-        Err(unsupported(what))
-    } else {
-        Ok(())
-    }
-}
-
-fn unsupported(what: impl Display) -> EngineError {
-    EngineError::new(
-        EngineErrorKind::Unsupported,
-        format!("this backend does not ask podman for {what}"),
-    )
 }

@@ -28,9 +28,14 @@ use podman_api::{
     opts::{ContainerListFilter, ContainerListOpts, PullOpts},
 };
 use rustix::process::{Resource, getrlimit};
-use std::{collections::BTreeMap, io::Write, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    path::Path,
+    time::Duration,
+};
 use tempfile::NamedTempFile;
-use tokio::{sync::OnceCell, time::sleep};
+use tokio::{sync::OnceCell, task::spawn_blocking, time::sleep};
 
 /// How long after each other a container that is waited for is looked at, in milliseconds.
 const LOOKS: [u64; 7] = [2, 4, 8, 16, 32, 64, 128];
@@ -195,7 +200,7 @@ impl ContainerEngine for PodmanEngine {
         pull: PullPolicy,
         progress: &(dyn Fn(PullProgress) + Send + Sync),
     ) -> EngineResult<ImageFacts> {
-        let name = reference(image);
+        let name = image.decisive();
         if pull != PullPolicy::Always
             && let Some(facts) = self.held_image(&name).await?
         {
@@ -220,7 +225,7 @@ impl ContainerEngine for PodmanEngine {
             mut spec,
             seccomp_profile,
         } = encode::create(plan.spec(), max_processes)?;
-        let profile = file_of(seccomp_profile)?;
+        let profile = file_of(seccomp_profile.to_owned()).await?;
         spec.seccomp_profile_path = match profile.path().to_str() {
             Some(path) => path.to_owned(),
             None => {
@@ -255,10 +260,10 @@ impl ContainerEngine for PodmanEngine {
     /// libpod answers a wait only when its own process that cleans up after a container has gone, which takes 0.1 to
     /// 0.3 s. Its state tells of the end at once, so that is looked at too for as long as an end is likely.
     async fn wait(&self, id: &ContainerId) -> EngineResult<i32> {
-        let answered = self.direct().await?;
+        let direct = self.direct().await?;
         let name = id.to_string();
         tokio::select! {
-            code = answered.wait(&name) => code,
+            code = direct.wait(&name) => code,
             code = self.end_seen(id) => code,
         }
     }
@@ -301,8 +306,8 @@ impl ContainerEngine for PodmanEngine {
 }
 
 /// A file for the service alone, in this user's runtime directory where there is one. It is gone when this is dropped.
-fn file_of(seccomp_profile: &str) -> EngineResult<NamedTempFile> {
-    let make = || {
+async fn file_of(seccomp_profile: String) -> EngineResult<NamedTempFile> {
+    let make = move || {
         let mut builder = tempfile::Builder::new();
         builder.prefix("clawbox-seccomp-").suffix(".json");
         let mut file = match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()) {
@@ -312,17 +317,9 @@ fn file_of(seccomp_profile: &str) -> EngineResult<NamedTempFile> {
         file.write_all(seccomp_profile.as_bytes())?;
         Ok(file)
     };
-    make().map_err(|error: std::io::Error| {
+    let made = spawn_blocking(make).await.map_err(io::Error::from);
+    made.flatten().map_err(|error| {
         let text = format!("a file for the seccomp profile: {error}");
         EngineError::new(EngineErrorKind::Refused, text).with_source(error)
     })
-}
-
-/// The canonical name, by the digest alone where there is one: it is what decides. It has a registry, so that Podman
-/// guesses nothing.
-fn reference(image: &ImageRef) -> String {
-    match image.digest() {
-        Some(digest) => format!("{}/{}@{digest}", image.registry(), image.repository()),
-        None => image.to_string(),
-    }
 }

@@ -4,8 +4,9 @@
 //! [`BadAnswer`](EngineErrorKind::BadAnswer) and never a guess.
 
 use crate::{
-    aspects::{Environment, TmpfsOptions},
+    aspects::{Bind, Environment, TmpfsOptions, Ulimit, Ulimits},
     engine::{EngineError, EngineErrorKind, EngineResult},
+    labels,
 };
 use clawbox_types::EnvValue;
 use serde::Serialize;
@@ -14,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most that is told of one setting, in characters.
 const MAX_CHARS: usize = 200;
+/// The most that is told of a word that no plan has, in characters.
+const MAX_WORD: usize = 100;
 
 /// An answer that cannot be understood.
 pub fn bad(message: impl Into<String>) -> EngineError {
@@ -39,6 +42,68 @@ pub fn limit(field: &str, value: Option<i64>) -> EngineResult<u64> {
         None | Some(-1) => Ok(0),
         Some(n) => u64::try_from(n).map_err(|_| bad(format!("{field} {n}"))),
     }
+}
+
+/// A word that no plan has, for an aspect's `Other`: its first 100 characters.
+#[must_use]
+pub fn other(word: &str) -> String {
+    word.chars().take(MAX_WORD).collect()
+}
+
+/// Resource limits from their names and their soft and hard values, of which -1 is "without limit".
+///
+/// # Errors
+///
+/// [`EngineErrorKind::BadAnswer`] where a value is missing or any other negative number, or a name is there twice.
+pub fn ulimits(
+    limits: impl IntoIterator<Item = (String, Option<i64>, Option<i64>)>,
+) -> EngineResult<Ulimits> {
+    // The largest number of all.
+    let value = |field: &str, n: Option<i64>| match said(field, n)? {
+        -1 => Ok(u64::MAX),
+        n => u64::try_from(n).map_err(|_| bad(format!("{field} {n}"))),
+    };
+    let mut seen = BTreeMap::new();
+    for (name, soft, hard) in limits {
+        let limit = Ulimit {
+            soft: value("Ulimits.Soft", soft)?,
+            hard: value("Ulimits.Hard", hard)?,
+        };
+        if seen.insert(name, limit).is_some() {
+            return Err(bad("Ulimits names one limit twice"));
+        }
+    }
+    Ok(Ulimits(seen))
+}
+
+/// A mount. Its source is a path only where its kind is `bind`; of any other kind, the source says so, and no plan has it.
+#[must_use]
+pub fn mount(kind: &str, source: String, target: String, read_only: bool) -> Bind {
+    Bind {
+        source: match kind {
+            "bind" => source.into(),
+            _ => format!("{kind:.20}:{source}").into(),
+        },
+        target,
+        read_only,
+    }
+}
+
+/// What was mounted in a way that no plan has.
+#[must_use]
+pub fn mount_otherwise(way: String) -> Bind {
+    Bind {
+        source: way.into(),
+        target: String::new(),
+        read_only: false,
+    }
+}
+
+/// Those labels that are clawbox's; the others are the image's.
+pub fn own_labels(all: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    let all = all.into_iter();
+    all.filter(|(key, _)| key.starts_with(labels::PREFIX))
+        .collect()
 }
 
 /// Settings that ought to be empty and are not, as text, for the item whose promise they break.

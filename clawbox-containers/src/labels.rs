@@ -5,6 +5,9 @@ use clawbox_types::ContainerId;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
+/// What all of our labels begin with.
+pub(crate) const PREFIX: &str = "clawbox.";
+
 const SCHEMA: &str = "clawbox.schema";
 const ID: &str = "clawbox.container_id";
 const OWNER: &str = "clawbox.owner";

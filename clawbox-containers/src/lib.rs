@@ -21,6 +21,7 @@ mod capture;
 mod clock;
 pub mod config;
 pub mod decode;
+pub mod encode;
 pub mod endpoint;
 pub mod engine;
 mod error;

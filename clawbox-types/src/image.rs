@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 1024;
 /// A parsed image reference in the grammar of the OCI distribution specification, normalised as engines do:
 /// `alpine` is `docker.io/library/alpine:latest`.
 ///
-/// `Display` and serde give that canonical form, which is also what an engine is sent.
+/// `Display` and serde give that canonical form; [`decisive`](Self::decisive) is what an engine is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ImageRef(Reference);
@@ -42,6 +42,16 @@ impl ImageRef {
     #[must_use]
     pub fn digest(&self) -> Option<&str> {
         self.0.digest()
+    }
+
+    /// The canonical name without what decides nothing: where there is a digest, the tag. It has a registry, so that
+    /// an engine guesses nothing.
+    #[must_use]
+    pub fn decisive(&self) -> String {
+        match self.digest() {
+            Some(digest) => format!("{}/{}@{digest}", self.registry(), self.repository()),
+            None => self.to_string(),
+        }
     }
 }
 
@@ -132,6 +142,18 @@ mod tests {
             &format!("alpine@{digest}"),
             Some(&format!("docker.io/library/alpine@{digest}")),
         );
+    }
+
+    #[test]
+    fn a_digest_decides_and_the_tag_beside_it_does_not() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let decisive = |name: &str| name.parse::<ImageRef>().unwrap().decisive();
+        let by_digest = format!("docker.io/library/alpine@{digest}");
+        for name in [format!("alpine:3@{digest}"), format!("alpine@{digest}")] {
+            assert_eq!(decisive(&name), by_digest, "{name}");
+        }
+        assert_eq!(decisive("alpine"), "docker.io/library/alpine:latest");
+        assert_eq!(decisive("ghcr.io/a/b:1.2"), "ghcr.io/a/b:1.2");
     }
 
     #[test]

@@ -12,17 +12,14 @@ use bollard::models::{
 use clawbox_containers::{
     aspects::{
         CommandLine, CpuBandwidth, DeviceAccess, EngineDuties, Init, Ipc, KernelPaths, LogBound,
-        Name, Namespaces, Network, Ulimit, Ulimits,
+        Name, Namespaces, Network, Ulimits,
     },
-    decode::{Extras, bad, environment, limit, said},
+    decode::{Extras, environment, limit, other, own_labels, said, ulimits},
     engine::EngineResult,
     facts::{Observed, ObservedFacts},
     init::CONTAINER_INIT,
 };
-use std::collections::BTreeMap;
 
-/// The prefix of our labels; the others are the image's.
-const OUR_LABELS: &str = "clawbox.";
 /// Runtimes that give a container what the plan says and nothing more. Another one may add devices, or not
 /// know half of the plan.
 const PLAIN_RUNTIMES: [&str; 4] = ["", "runc", "crun", "io.containerd.runc.v2"];
@@ -57,7 +54,7 @@ pub(super) fn facts(answer: ContainerInspectResponse) -> EngineResult<ObservedFa
         oom_kill_disable,
         init,
         pids_limit,
-        ulimits,
+        ulimits: r_limits,
         // Windows.
         cpu_count: _,
         cpu_percent: _,
@@ -230,14 +227,14 @@ pub(super) fn facts(answer: ContainerInspectResponse) -> EngineResult<ObservedFa
         )?),
         ipc: Seen(match said("IpcMode", ipc_mode)?.as_str() {
             "none" => Ipc::None,
-            other => Ipc::Other(short(other)),
+            word => Ipc::Other(other(word)),
         }),
         namespaces: Seen(Namespaces {
             private_pid: is_own(&said("PidMode", pid_mode)?),
             private_uts: is_own(&said("UTSMode", uts_mode)?),
             private_cgroup: cgroupns_mode == Some(HostConfigCgroupnsModeEnum::PRIVATE),
         }),
-        ulimits: Seen(resource_limits(ulimits.unwrap_or_default())?),
+        ulimits: Seen(resource_limits(r_limits.unwrap_or_default())?),
         oom_score: Seen(said("OomScoreAdj", oom_score_adj)?),
         kernel_paths: Seen(KernelPaths {
             masked: masked_paths.unwrap_or_default().into_iter().collect(),
@@ -269,11 +266,7 @@ pub(super) fn facts(answer: ContainerInspectResponse) -> EngineResult<ObservedFa
         identity: Seen(Name {
             name: name.strip_prefix('/').unwrap_or(&name).to_owned(),
             hostname,
-            labels: labels
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|(key, _)| key.starts_with(OUR_LABELS))
-                .collect(),
+            labels: own_labels(labels.unwrap_or_default()),
         }),
     })
 }
@@ -305,7 +298,7 @@ fn network(mode: String, extras: Extras) -> Network {
     if mode == "none" && extras.is_empty() {
         Network::None
     } else {
-        Network::Other(extras.after(&short(&mode)))
+        Network::Other(extras.after(&other(&mode)))
     }
 }
 
@@ -315,24 +308,11 @@ fn other_networks(settings: Option<NetworkSettings>) -> Vec<String> {
     names.filter(|name| name != "none").collect()
 }
 
-fn resource_limits(ulimits: Vec<ResourcesUlimits>) -> EngineResult<Ulimits> {
-    // Docker's "without limit" is -1, which is the largest number of all.
-    let value = |field: &str, n: Option<i64>| match said(field, n)? {
-        -1 => Ok(u64::MAX),
-        n => u64::try_from(n).map_err(|_| bad(format!("{field} {n}"))),
-    };
-    let mut limits = BTreeMap::new();
-    for ResourcesUlimits { name, soft, hard } in ulimits {
-        let name = said("Ulimits.Name", name)?;
-        let limit = Ulimit {
-            soft: value("Ulimits.Soft", soft)?,
-            hard: value("Ulimits.Hard", hard)?,
-        };
-        if limits.insert(name, limit).is_some() {
-            return Err(bad("Ulimits names one limit twice"));
-        }
-    }
-    Ok(Ulimits(limits))
+fn resource_limits(all: Vec<ResourcesUlimits>) -> EngineResult<Ulimits> {
+    let named = all
+        .into_iter()
+        .map(|ResourcesUlimits { name, soft, hard }| Ok((said("Ulimits.Name", name)?, soft, hard)));
+    ulimits(named.collect::<EngineResult<Vec<_>>>()?)
 }
 
 fn restarts(policy: Option<RestartPolicy>) -> bool {
@@ -360,8 +340,4 @@ fn log_bound(log: Option<HostConfigLogConfig>) -> LogBound {
     LogBound {
         max_bytes: all_files().unwrap_or(0),
     }
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(100).collect()
 }

@@ -2,8 +2,8 @@
 
 use bollard::models::{Mount, MountPoint};
 use clawbox_containers::{
-    aspects::{Bind, Binds, Tmpfs},
-    decode::{said, tmpfs_options},
+    aspects::{Binds, Tmpfs},
+    decode::{self, mount_otherwise, said, tmpfs_options},
     engine::EngineResult,
 };
 use std::collections::{BTreeSet, HashMap};
@@ -42,20 +42,9 @@ pub(super) fn binds(
             "" | "private" | "rprivate" => {}
             other => target.push_str(&format!(" with propagation {other:.20}")),
         }
-        binds.insert(Bind {
-            source: if kind == "bind" {
-                source.into()
-            } else {
-                format!("{kind:.20}:{source}").into()
-            },
-            target,
-            read_only: !said("Mounts.RW", point.rw)?,
-        });
+        let read_only = !said("Mounts.RW", point.rw)?;
+        binds.insert(decode::mount(&kind, source, target, read_only));
     }
-    binds.extend(other_ways.into_iter().map(|way| Bind {
-        source: way.into(),
-        target: String::new(),
-        read_only: false,
-    }));
+    binds.extend(other_ways.into_iter().map(mount_otherwise));
     Ok(Binds(binds))
 }

@@ -1,12 +1,15 @@
 //! How a container was configured, in the plan's terms.
 
-use super::mounts::{binds, scratch};
+use super::{
+    mounts::{binds, scratch},
+    security::{capabilities, security_options, telling},
+};
 use clawbox_containers::{
     aspects::{
-        CapabilitySets, CommandLine, CpuBandwidth, DeviceAccess, EngineDuties, Environment, Init,
-        Ipc, LogBound, Name, Namespaces, Network, Ulimit, Ulimits,
+        CommandLine, CpuBandwidth, DeviceAccess, EngineDuties, Environment, Init, Ipc, LogBound,
+        Name, Namespaces, Network, Ulimits,
     },
-    decode::{Extras, bad, environment, limit, said},
+    decode::{Extras, environment, limit, other, own_labels, said, ulimits},
     engine::EngineResult,
     facts::{Observed, ObservedFacts},
     init::CONTAINER_INIT,
@@ -15,10 +18,7 @@ use podman_api::models::{
     ContainerInspectResponseLibpod, InspectContainerConfig, InspectContainerHostConfig,
     InspectLogConfig, InspectUlimit,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The prefix of our labels; the others are the image's.
-const OUR_LABELS: &str = "clawbox.";
 /// What precedes the command where Podman's own process 1 runs it: `define.ContainerInitPath`.
 const ENGINES_INIT: [&str; 2] = ["/run/podman-init", "--"];
 /// `SIGTERM`, which libpod tells as a number.
@@ -96,7 +96,7 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
         // A size is named also where there is no /dev/shm: see ipc_mode.
         shm_size: _,
         tmpfs,
-        ulimits,
+        ulimits: r_limits,
         userns_mode,
         uts_mode,
         volume_driver,
@@ -237,7 +237,7 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
         network: Seen(if network_mode == "none" && of_network.is_empty() {
             Network::None
         } else {
-            Network::Other(of_network.after(&short(&network_mode)))
+            Network::Other(of_network.after(&other(&network_mode)))
         }),
         pids: Seen(limit("PidsLimit", pids_limit)?),
         memory: Seen(limit("Memory", memory)?),
@@ -256,14 +256,14 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
             "none" => Seen(Ipc::None),
             // 4.3 says so of every namespace that is the container's own, with shared memory or without.
             "shareable" => Unseen("podman calls every private namespace shareable".to_owned()),
-            other => Seen(Ipc::Other(short(other))),
+            word => Seen(Ipc::Other(other(word))),
         },
         namespaces: Seen(Namespaces {
             private_pid: is_own(pid_mode),
             private_uts: is_own(uts_mode),
             private_cgroup: is_own(cgroup_mode),
         }),
-        ulimits: Seen(resource_limits(ulimits.unwrap_or_default())?),
+        ulimits: Seen(resource_limits(r_limits.unwrap_or_default())?),
         oom_score: Seen(said("OomScoreAdj", oom_score_adj)?),
         kernel_paths: Unseen("podman does not tell which paths are hidden".to_owned()),
         devices: Seen(DeviceAccess {
@@ -298,11 +298,7 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
         identity: Seen(Name {
             name: said("Name", answer.name)?,
             hostname,
-            labels: labels
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|(key, _)| key.starts_with(OUR_LABELS))
-                .collect(),
+            labels: own_labels(labels.unwrap_or_default()),
         }),
     })
 }
@@ -312,73 +308,22 @@ fn is_default_parent(parent: &str, manager: &Option<String>) -> bool {
     manager.as_deref() == Some("systemd") && ["user.slice", "machine.slice"].contains(&parent)
 }
 
-/// Whether no-new-privileges is among them. What else is goes to `extras`.
-fn security_options(options: Vec<String>, extras: &mut Extras) -> bool {
-    let mut no_new_privileges = false;
-    for option in options {
-        match option.as_str() {
-            "no-new-privileges" => no_new_privileges = true,
-            _ => extras.push(format!("security option {option}")),
-        }
-    }
-    no_new_privileges
-}
-
-/// Podman's own notes, each of which is told elsewhere too, and says `FALSE` where there is nothing to it.
-fn telling(annotations: HashMap<String, String>) -> BTreeMap<String, String> {
-    let notes = annotations.into_iter();
-    notes
-        .filter(|(key, value)| !(key.starts_with("io.podman.annotations.") && value == "FALSE"))
-        .filter(|(key, _)| key != "io.podman.annotations.init")
-        .collect()
-}
-
-/// Podman tells "all dropped" as a list of those that it would have given. What counts is what is left.
-fn capabilities(
-    added: Vec<String>,
-    dropped: Vec<String>,
-    left: [Option<Vec<String>>; 2],
-) -> CapabilitySets {
-    let plain = |name: String| name.strip_prefix("CAP_").unwrap_or(&name).to_owned();
-    let left: BTreeSet<String> = left.into_iter().flatten().flatten().map(plain).collect();
-    let dropped = match left.is_empty() {
-        true => ["ALL".to_owned()].into(),
-        false => dropped.into_iter().map(plain).collect(),
-    };
-    CapabilitySets {
-        added: added.into_iter().map(plain).chain(left).collect(),
-        dropped,
-    }
-}
-
 fn is_own(namespace: Option<String>) -> bool {
     namespace.as_deref() == Some("private")
 }
 
 /// From `RLIMIT_NOFILE` and the like. How many processes the user may have is always told: the encoder sends what
 /// Podman would otherwise choose, and the pids limit is an item of its own.
-fn resource_limits(limits: Vec<InspectUlimit>) -> EngineResult<Ulimits> {
-    // "Without limit" is -1, which is the largest number of all.
-    let value = |field: &str, n: Option<i64>| match said(field, n)? {
-        -1 => Ok(u64::MAX),
-        n => u64::try_from(n).map_err(|_| bad(format!("{field} {n}"))),
-    };
-    let mut seen = BTreeMap::new();
-    for InspectUlimit { name, soft, hard } in limits {
+fn resource_limits(all: Vec<InspectUlimit>) -> EngineResult<Ulimits> {
+    let mut named = Vec::new();
+    for InspectUlimit { name, soft, hard } in all {
         let name = said("Ulimits.Name", name)?.to_ascii_lowercase();
         let name = name.strip_prefix("rlimit_").unwrap_or(&name);
-        if name == "nproc" {
-            continue;
-        }
-        let limit = Ulimit {
-            soft: value("Ulimits.Soft", soft)?,
-            hard: value("Ulimits.Hard", hard)?,
-        };
-        if seen.insert(name.to_owned(), limit).is_some() {
-            return Err(bad("Ulimits names one limit twice"));
+        if name != "nproc" {
+            named.push((name.to_owned(), soft, hard));
         }
     }
-    Ok(Ulimits(seen))
+    ulimits(named)
 }
 
 /// Podman adds the host name to every environment.
@@ -418,8 +363,4 @@ fn log_bound(log: Option<InspectLogConfig>) -> Observed<LogBound> {
         Some(max_bytes) => Observed::Seen(LogBound { max_bytes }),
         None => Observed::Unseen(format!("podman tells the size as {size:.40}")),
     }
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(100).collect()
 }

@@ -1,8 +1,8 @@
 //! Scratch space, and what is mounted from the host.
 
 use clawbox_containers::{
-    aspects::{Bind, Binds, Tmpfs},
-    decode::{said, tmpfs_options},
+    aspects::{Binds, Tmpfs},
+    decode::{self, mount_otherwise, said, tmpfs_options},
     engine::EngineResult,
 };
 use podman_api::models::InspectMount;
@@ -40,20 +40,9 @@ pub(super) fn binds(
             "private" | "rprivate" => {}
             other => target.push_str(&format!(" with propagation {other:.20}")),
         }
-        binds.insert(Bind {
-            source: if kind == "bind" {
-                source.into()
-            } else {
-                format!("{kind:.20}:{source}").into()
-            },
-            target,
-            read_only: !said("Mounts.RW", mount.rw)?,
-        });
+        let read_only = !said("Mounts.RW", mount.rw)?;
+        binds.insert(decode::mount(&kind, source, target, read_only));
     }
-    binds.extend(other_ways.into_iter().map(|way| Bind {
-        source: way.into(),
-        target: String::new(),
-        read_only: false,
-    }));
+    binds.extend(other_ways.into_iter().map(mount_otherwise));
     Ok(Binds(binds))
 }
