@@ -1,17 +1,13 @@
 //! The conformance suite on a real Docker: the one that `CLAWBOX_TEST_DOCKER_HOST` names, and no other.
 
 use clawbox_backend_docker::DockerEngine;
-use clawbox_containers::engine::{EngineError, EngineErrorKind};
-use std::{env, process::ExitCode};
+use clawbox_conformance::test_engine::TestEngine;
+use std::process::ExitCode;
 
-const HOST: &str = "CLAWBOX_TEST_DOCKER_HOST";
+const DOCKER: TestEngine = TestEngine::new("docker", "CLAWBOX_TEST_DOCKER_HOST");
 
 fn main() -> ExitCode {
     clawbox_conformance::run("docker", || async {
-        let host = env::var(HOST).map_err(|_| {
-            EngineError::new(EngineErrorKind::Unavailable, format!("{HOST} is not set"))
-        })?;
-        DockerEngine::connect(Some(&host))
-            .map_err(|error| EngineError::new(EngineErrorKind::Refused, error.to_string()))
+        DOCKER.connect(|host| DockerEngine::connect(Some(host)))
     })
 }

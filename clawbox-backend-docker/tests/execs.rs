@@ -13,7 +13,7 @@ use clawbox_containers::{
     types::{ContainerId, ExecRequest},
 };
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
-use rig::{IMAGE, as_root, backend, bystander, policy, request};
+use rig::{DOCKER, IMAGE, as_root, backend, bystander, policy, request};
 use std::{fs, process::ExitCode, time::Instant};
 
 const EXECS: usize = 10_000;
@@ -29,7 +29,7 @@ const MORE_THERE: u64 = 16;
 const MORE_SOCKETS: usize = 4;
 
 fn main() -> ExitCode {
-    rig::run([("ten_thousand_execs_leave_nothing", |host| {
+    DOCKER.run([("ten_thousand_execs_leave_nothing", |host| {
         ten_thousand_execs_leave_nothing(host).boxed()
     })])
 }

@@ -2,11 +2,8 @@
 //! not, and the kernel's word alone must end it before its command runs. `CLAWBOX_TEST_DOCKER_HOST` names the Docker;
 //! without it the test is listed as *not run*, which is a failure where `CLAWBOX_REQUIRE` names `docker`.
 
-#[path = "common/trials.rs"]
-mod trials;
-
 use clawbox_backend_docker::{DockerEngine, sabotage::WeakenedEngine};
-use clawbox_conformance::{FIXTURE_IMAGE, sabotage::sabotages};
+use clawbox_conformance::{FIXTURE_IMAGE, sabotage::sabotages, test_engine::TestEngine};
 use clawbox_containers::{
     CONTAINER_SOCKET, ContainerBackend, ContainerEngine, ContainerError, ContainerManager,
     ContainerSecurityConfig, ManagerConfig,
@@ -35,6 +32,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::{net::UnixListener, runtime::Runtime, task::JoinHandle, time::timeout};
 
+const DOCKER: TestEngine = TestEngine::new("docker", "CLAWBOX_TEST_DOCKER_HOST");
 /// How many containers are spawned at once: most of the time is Docker's.
 const JOBS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,7 +47,7 @@ type Weaken = fn(&mut PlanSpec);
 type Wrong<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
-    trials::run_all([(
+    DOCKER.run_blocking([(
         "the_kernels_word_ends_what_is_weaker_than_planned",
         every_weakening,
     )])

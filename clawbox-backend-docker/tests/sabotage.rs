@@ -5,17 +5,17 @@
 //! `CLAWBOX_SABOTAGE=told` prints what caught what, and `CLAWBOX_SABOTAGE=all` tries every case under every weakening
 //! before it does; `CLAWBOX_SABOTAGE=write` writes the table anew.
 
-#[path = "common/trials.rs"]
-mod trials;
-
 use clawbox_backend_docker::{DockerEngine, sabotage::WeakenedEngine};
 use clawbox_conformance::{
     Case, Declarations, Outcome, cases,
     sabotage::{Bench, Proofs, Sabotage, Tried, TwoWay, canaries, kernel_cases, sabotages},
+    test_engine::TestEngine,
 };
 use libtest_mimic::Failed;
 use std::{env, fs, process::ExitCode, sync::Arc};
 use tokio::runtime::Runtime;
+
+const DOCKER: TestEngine = TestEngine::new("docker", "CLAWBOX_TEST_DOCKER_HOST");
 
 /// How many cases run at once: most of them wait for Docker.
 const JOBS: usize = 6;
@@ -28,7 +28,7 @@ const TABLE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proofs.txt"
 const UNPROVEN: &str = include_str!("unproven.txt");
 
 fn main() -> ExitCode {
-    trials::run_all([(
+    DOCKER.run_blocking([(
         "every_weakening_is_caught_and_every_kernel_case_catches_one",
         both_ways,
     )])

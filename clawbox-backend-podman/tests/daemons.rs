@@ -14,7 +14,7 @@ use clawbox_containers::{
 };
 use futures_util::FutureExt;
 use private::Private;
-use rig::{IMAGE, backend, engine, get, policy, request, run};
+use rig::{IMAGE, PODMAN, backend, engine, get, policy, request};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::{
@@ -27,7 +27,7 @@ use std::{
 const BOUND: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    run([
+    PODMAN.run([
         ("a_run_outlives_its_service", |host| {
             a_run_outlives_its_service(host).boxed()
         }),

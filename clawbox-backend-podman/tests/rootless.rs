@@ -1,12 +1,12 @@
 //! The conformance suite on a rootless Podman whose host gives users no limits, such as one on control groups v1: the one
 //! that `CLAWBOX_TEST_PODMAN_ROOTLESS_HOST` names, and no other. It is run as that Podman's user.
 
-mod common;
-
-use clawbox_conformance::Suite;
+use clawbox_backend_podman::PodmanEngine;
+use clawbox_conformance::{Suite, test_engine::TestEngine};
 use clawbox_containers::types::PolicyItem;
 use std::process::ExitCode;
 
+const PODMAN: TestEngine = TestEngine::new("podman-rootless", "CLAWBOX_TEST_PODMAN_ROOTLESS_HOST");
 const WHY: &str = "control groups v1 give a user no limits";
 
 fn main() -> ExitCode {
@@ -17,5 +17,5 @@ fn main() -> ExitCode {
         .cannot(PolicyItem::Cpu, WHY)
         .cannot(PolicyItem::CpuShares, WHY)
         .ledger(include_str!("rootless.txt"));
-    suite.run(|| async { common::engine("CLAWBOX_TEST_PODMAN_ROOTLESS_HOST") })
+    suite.run(|| async { PODMAN.connect(|host| PodmanEngine::connect(Some(host))) })
 }

@@ -244,7 +244,7 @@ fn not_run(
     Ok(conclusion.exit_code())
 }
 
-fn is_required(name: &str) -> bool {
+pub(crate) fn is_required(name: &str) -> bool {
     env::var(REQUIRE_VARIABLE).is_ok_and(|names| names.split(',').any(|word| word.trim() == name))
 }
 

@@ -28,12 +28,16 @@
 //! An engine that cannot be reached is *not run*: its cases are listed as ignored with the reason, which is
 //! a failure only where the environment's `CLAWBOX_REQUIRE` names the backend. [`run_cases`] is the same
 //! suite for programs that show results in their own way. [`sabotage`] is the suite's own test.
+//!
+//! For what a backend has to show beyond the suite there are [`golden`], a plan for the unit tests of its encoder and its
+//! decoder, and [`test_engine`], which runs its own tests on a real engine.
 
 mod case;
 mod cases;
 mod check;
 mod context;
 mod declared;
+pub mod golden;
 mod harness;
 mod host;
 mod ledger;
@@ -44,6 +48,7 @@ mod rig;
 pub mod sabotage;
 mod suite;
 mod tap;
+pub mod test_engine;
 
 pub use case::{Case, Role};
 pub use cases::cases;

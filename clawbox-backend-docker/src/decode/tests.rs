@@ -6,12 +6,12 @@ mod differences;
 
 use super::inspection;
 use crate::fixture;
+use clawbox_conformance::golden;
 use clawbox_containers::{
     aspects::Seccomp,
     engine::{EngineErrorKind, EnginePhase, EngineResult, Inspection},
     facts::ObservedFacts,
     types::PolicyItem,
-    verify::verify,
 };
 use serde_json::{Value, json};
 
@@ -29,19 +29,9 @@ fn recorded() -> Value {
     answer
 }
 
-/// The answer with `value` at `path`: a JSON pointer, whose last part may be new, or `-` for one more.
+/// The answer with `value` at `path`.
 fn changed(path: &str, value: Value) -> Value {
-    let mut answer = recorded();
-    let (parent, last) = path.rsplit_once('/').unwrap();
-    match answer.pointer_mut(parent).unwrap() {
-        Value::Object(entries) => {
-            entries.insert(last.to_owned(), value);
-        }
-        Value::Array(items) if last == "-" => items.push(value),
-        Value::Array(items) => items[last.parse::<usize>().unwrap()] = value,
-        other => panic!("{path}: {other}"),
-    }
-    answer
+    golden::changed(recorded(), path, value)
 }
 
 fn decoded(answer: Value) -> EngineResult<Inspection> {
@@ -51,8 +41,7 @@ fn decoded(answer: Value) -> EngineResult<Inspection> {
 /// Which items the gate finds broken.
 fn broken(answer: Value) -> Vec<PolicyItem> {
     let facts = decoded(answer).unwrap().facts;
-    let report = verify(fixture::plan().spec(), &facts, &[]);
-    report.not_enforced().map(|report| report.item).collect()
+    golden::broken(fixture::plan(), &facts)
 }
 
 fn check(path: &str, value: Value, item: PolicyItem) {

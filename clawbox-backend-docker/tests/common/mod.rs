@@ -1,6 +1,9 @@
 //! What the tests on a real Docker share.
 
-mod trials;
+pub(crate) use clawbox_conformance::{
+    FIXTURE_IMAGE as IMAGE,
+    test_engine::{policy, request},
+};
 
 use bollard::{
     API_DEFAULT_VERSION, Docker,
@@ -8,49 +11,18 @@ use bollard::{
     query_parameters::{AttachContainerOptions, RemoveContainerOptions, StartContainerOptions},
 };
 use clawbox_backend_docker::{DockerBackend, DockerEngine};
-use clawbox_containers::{
-    ContainerSecurityConfig, ManagerConfig,
-    types::{Capabilities, ContainerSpawnRequest, PullPolicy},
-};
-use futures_util::{StreamExt, future::BoxFuture};
-use std::{process::ExitCode, time::Duration};
+use clawbox_conformance::test_engine::{self, TestEngine};
+use clawbox_containers::ContainerSecurityConfig;
+use futures_util::StreamExt;
 
-/// What `cargo xtask fixture` makes.
-pub(crate) const IMAGE: &str = "ghcr.io/n0xmare/clawbox-fixture:1";
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A test: it is given Docker's endpoint, and panics to fail.
-pub(crate) type Case = fn(String) -> BoxFuture<'static, ()>;
-
-pub(crate) fn run<const N: usize>(cases: [(&'static str, Case); N]) -> ExitCode {
-    trials::run_all(cases.map(|(name, case)| {
-        let test = move |host: &str| {
-            let runtime = tokio::runtime::Runtime::new().map_err(|e| e.to_string())?;
-            let host = host.to_owned();
-            runtime.block_on(async { tokio::time::timeout(PATIENCE, case(host)).await })?;
-            Ok(())
-        };
-        (name, test)
-    }))
-}
+pub(crate) const DOCKER: TestEngine = TestEngine::new("docker", "CLAWBOX_TEST_DOCKER_HOST");
 
 pub(crate) fn engine(host: &str) -> DockerEngine {
     DockerEngine::connect(Some(host)).unwrap()
 }
 
 pub(crate) fn backend(host: &str, security: &ContainerSecurityConfig) -> DockerBackend {
-    let config = ManagerConfig::default().with_stop_grace(Duration::from_millis(100));
-    DockerBackend::new(engine(host), security, config).unwrap()
-}
-
-pub(crate) fn policy() -> ContainerSecurityConfig {
-    ContainerSecurityConfig::new().with_pull(PullPolicy::Never)
-}
-
-pub(crate) fn request(image: &str, script: &str) -> ContainerSpawnRequest {
-    ContainerSpawnRequest::new("a test of the docker engine", Capabilities::default())
-        .with_image(image)
-        .with_command(["/bin/sh", "-c", script])
+    test_engine::backend(engine(host), security)
 }
 
 /// Another way to the same daemon, which shares nothing with what is tested.

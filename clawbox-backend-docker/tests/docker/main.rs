@@ -15,6 +15,7 @@ use bollard::{
         RemoveImageOptions,
     },
 };
+use clawbox_conformance::test_engine::EngineTest;
 use clawbox_containers::{
     ContainerBackend, ContainerEngine, ContainerError,
     engine::{EngineErrorKind, EnginePhase, Removal, Signal},
@@ -22,7 +23,7 @@ use clawbox_containers::{
     types::{ContainerId, PullPolicy},
 };
 use futures_util::FutureExt;
-use rig::{Case, IMAGE, backend, bystander, engine, policy, request, run};
+use rig::{DOCKER, IMAGE, backend, bystander, engine, policy, request};
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::ExitCode,
@@ -31,7 +32,7 @@ use std::{
 /// Made here of it: with a `VOLUME`, and with variables that nobody may set.
 const GREEDY_IMAGE: &str = "ghcr.io/n0xmare/clawbox-docker-greedy";
 
-const CASES: [(&str, Case); 9] = [
+const CASES: [(&str, EngineTest); 9] = [
     ("the_calls_mean_what_the_contract_says", |host| {
         the_calls_mean_what_the_contract_says(host).boxed()
     }),
@@ -62,7 +63,7 @@ const CASES: [(&str, Case); 9] = [
 ];
 
 fn main() -> ExitCode {
-    run(CASES)
+    DOCKER.run(CASES)
 }
 
 async fn the_calls_mean_what_the_contract_says(host: String) {

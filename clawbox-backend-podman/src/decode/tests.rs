@@ -5,13 +5,13 @@ mod differences;
 
 use super::inspection;
 use crate::fixture;
+use clawbox_conformance::golden;
 use clawbox_containers::{
     aspects::Init,
     engine::{EngineErrorKind, EnginePhase, EngineResult, Inspection},
     facts::{Observed, ObservedFacts},
     init::CONTAINER_INIT,
     types::PolicyItem,
-    verify::verify,
 };
 use serde_json::{Value, json};
 
@@ -20,23 +20,11 @@ const RECORDED: [&str; 2] = [
     include_str!("../../tests/golden/inspect-5.4.json"),
 ];
 
-/// The answers with `value` at `path`: a JSON pointer, whose last part may be new, or `-` for one more.
+/// The answers with `value` at `path`.
 fn changed(path: &str, value: &Value) -> [Value; 2] {
     RECORDED.map(|recorded| {
-        let mut answer: Value = serde_json::from_str(recorded).unwrap();
-        let (parent, last) = path.rsplit_once('/').unwrap();
-        let value = value.clone();
-        match answer.pointer_mut(parent).unwrap() {
-            Value::Object(entries) => {
-                entries.insert(last.to_owned(), value);
-            }
-            Value::Array(items) if last == "-" => items.push(value),
-            Value::Array(items) => items[last.parse::<usize>().unwrap()] = value,
-            // Null, which is Go's empty map and list.
-            other if last == "-" => *other = json!([value]),
-            other => *other = json!({last: value}),
-        }
-        answer
+        let answer = serde_json::from_str(recorded).unwrap();
+        golden::changed(answer, path, value.clone())
     })
 }
 
@@ -50,8 +38,7 @@ fn decoded(answer: Value) -> EngineResult<Inspection> {
 /// Which items the gate finds broken. Those that Podman does not tell are none of them.
 fn broken(answer: Value) -> Vec<PolicyItem> {
     let facts = decoded(answer).unwrap().facts;
-    let report = verify(fixture::plan().spec(), &facts, &[]);
-    report.not_enforced().map(|report| report.item).collect()
+    golden::broken(fixture::plan(), &facts)
 }
 
 fn check(path: &str, value: &Value, item: PolicyItem) {

@@ -1,7 +1,8 @@
 //! The calls, to a service that answers as Podman does, and as it should never do.
 
 use super::*;
-use crate::fixture::service::{ID, Service, Then, in_time, whole};
+use crate::fixture::service::{Service, Then, in_time, whole};
+use clawbox_conformance::golden::CONTAINER_ID as ID;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 

@@ -1,7 +1,8 @@
 //! What the engine makes of a service's answers, beyond the calls themselves.
 
 use super::*;
-use crate::fixture::service::{ID, Service, Then, in_time, whole};
+use crate::fixture::service::{Service, Then, in_time, whole};
+use clawbox_conformance::golden::CONTAINER_ID as ID;
 use serde_json::json;
 
 #[tokio::test]

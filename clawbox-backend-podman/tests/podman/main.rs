@@ -8,15 +8,16 @@ mod profile;
 mod rig;
 mod secrets;
 
+use clawbox_conformance::test_engine::EngineTest;
 use clawbox_containers::{
     ContainerBackend, ContainerEngine, ContainerError, InitProgram,
     types::{ContainerStatus, PolicyItem, Verdict},
 };
 use futures_util::FutureExt;
-use rig::{Case, IMAGE, backend, engine, policy, request, run};
+use rig::{IMAGE, PODMAN, backend, engine, policy, request};
 use std::process::ExitCode;
 
-const CASES: [(&str, Case); 7] = [
+const CASES: [(&str, EngineTest); 7] = [
     ("the_profile_is_a_file_while_it_is_read", |host| {
         profile::the_profile_is_a_file_while_it_is_read(host).boxed()
     }),
@@ -41,7 +42,7 @@ const CASES: [(&str, Case); 7] = [
 ];
 
 fn main() -> ExitCode {
-    run(CASES)
+    PODMAN.run(CASES)
 }
 
 /// For Podman that init is the command: it is started, and fails.
