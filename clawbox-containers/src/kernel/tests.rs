@@ -1,6 +1,7 @@
 //! Gate 2 over what a real container's process 1 answered, and over single changes of that.
 
 mod changes;
+mod control_groups;
 mod hostile;
 mod joined;
 mod mounted;
@@ -150,6 +151,14 @@ fn denied(report: &EnforcementReport) -> BTreeMap<PolicyItem, String> {
         .filter(|item| item.verdict != Verdict::Enforced)
         .map(|item| (item.item, item.kernel.clone().unwrap_or_default()))
         .collect()
+}
+
+/// How many items nothing is known of.
+fn unverified(report: &EnforcementReport) -> usize {
+    let items = report.items.iter();
+    items
+        .filter(|item| item.verdict == Verdict::Unverified)
+        .count()
 }
 
 /// That exactly these items do not hold, and are named to whoever asked for the container.

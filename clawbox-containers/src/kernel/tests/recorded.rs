@@ -118,11 +118,7 @@ fn no_item_holds_without_each_of_its_answers() {
                 assert!(why.contains("nobody looked at"), "{item}: {why}");
             }
             assert_eq!(seen.len(), items.len(), "{look:?}: {seen:?}");
-            let unverified = report
-                .items
-                .iter()
-                .filter(|it| it.verdict == Verdict::Unverified);
-            assert_eq!(unverified.count(), items.len(), "{look:?}");
+            assert_eq!(unverified(&report), items.len(), "{look:?}");
         }
     }
 }
