@@ -129,12 +129,13 @@ impl Drop for Private {
     }
 }
 
-/// Whatever Podman keeps is below the folder.
+/// Whatever Podman keeps is below the folder. Its command that cleans up after a container looks in `libpod` below the
+/// storage, whatever is set.
 fn configure(dir: &Path) {
     let dir = dir.display();
     let containers = format!(
         "[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nlock_type = \"file\"\nruntime = \"crun\"\n\
-         static_dir = \"{dir}/libpod\"\ntmp_dir = \"{dir}/state\"\nvolume_path = \"{dir}/volumes\"\n\
+         static_dir = \"{dir}/storage/libpod\"\ntmp_dir = \"{dir}/state\"\nvolume_path = \"{dir}/volumes\"\n\
          [network]\nnetwork_config_dir = \"{dir}/networks\"\n"
     );
     let storage = format!(

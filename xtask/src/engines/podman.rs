@@ -158,41 +158,11 @@ pub(super) fn environment(service: &Service) -> Vec<String> {
     variables
 }
 
-/// Writes the settings, which keep the host's out, and makes the run-time state anew, as after a boot.
+/// Writes the settings, and makes the run-time state anew, as after a boot.
 fn configure(service: &Service) -> Result<()> {
     let Service { run, data, .. } = service;
     let state = state(run);
-    let set = |text: &mut String, key: &str, value: &str| {
-        // A string of TOML is quoted as Rust's are, for all that stands in a path.
-        let _ = writeln!(text, "{key} = {value:?}");
-    };
-    let path = |path: PathBuf| path.display().to_string();
-
-    let mut containers = "[engine]\n".to_owned();
-    set(&mut containers, "cgroup_manager", "cgroupfs");
-    set(&mut containers, "events_logger", "file");
-    // The other kind is shared with all of the user's Podmans, in /dev/shm.
-    set(&mut containers, "lock_type", "file");
-    set(&mut containers, "runtime", "crun");
-    set(&mut containers, "static_dir", &path(data.join("libpod")));
-    set(&mut containers, "tmp_dir", &path(state.join("libpod")));
-    set(&mut containers, "volume_path", &path(data.join("volumes")));
-    containers.push_str("[network]\n");
-    set(
-        &mut containers,
-        "network_config_dir",
-        &path(data.join("networks")),
-    );
-
-    let mut storage = "[storage]\n".to_owned();
-    // With folders of one's own the default is vfs, which copies the whole image for each container.
-    set(&mut storage, "driver", "overlay");
-    for key in ["graphroot", "rootless_storage_path"] {
-        set(&mut storage, key, &path(data.join("storage")));
-    }
-    set(&mut storage, "runroot", &path(state.join("containers")));
-
-    for (name, text) in [(CONTAINERS_CONF, containers), (STORAGE_CONF, storage)] {
+    for (name, text) in settings(data, &state) {
         let file = run.join(name);
         fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;
         fs::set_permissions(&file, Permissions::from_mode(0o644))
@@ -206,6 +176,44 @@ fn configure(service: &Service) -> Result<()> {
         .mode(0o700)
         .create(&state)
         .with_context(|| format!("create {}", state.display()))
+}
+
+/// The files of settings, which keep the host's out.
+fn settings(data: &Path, state: &Path) -> [(&'static str, String); 2] {
+    let set = |text: &mut String, key: &str, value: &str| {
+        // A string of TOML is quoted as Rust's are, for all that stands in a path.
+        let _ = writeln!(text, "{key} = {value:?}");
+    };
+    let path = |path: PathBuf| path.display().to_string();
+    let graph_root = data.join("storage");
+
+    let mut containers = "[engine]\n".to_owned();
+    set(&mut containers, "cgroup_manager", "cgroupfs");
+    set(&mut containers, "events_logger", "file");
+    // The other kind is shared with all of the user's Podmans, in /dev/shm.
+    set(&mut containers, "lock_type", "file");
+    set(&mut containers, "runtime", "crun");
+    // The command that cleans up after a container is told of the storage, and looks for containers here below it.
+    let static_dir = graph_root.join("libpod");
+    set(&mut containers, "static_dir", &path(static_dir));
+    set(&mut containers, "tmp_dir", &path(state.join("libpod")));
+    set(&mut containers, "volume_path", &path(data.join("volumes")));
+    containers.push_str("[network]\n");
+    set(
+        &mut containers,
+        "network_config_dir",
+        &path(data.join("networks")),
+    );
+
+    let mut storage = "[storage]\n".to_owned();
+    // With folders of one's own the default is vfs, which copies the whole image for each container.
+    set(&mut storage, "driver", "overlay");
+    set(&mut storage, "runroot", &path(state.join("containers")));
+    let graph_root = path(graph_root);
+    for key in ["graphroot", "rootless_storage_path"] {
+        set(&mut storage, key, &graph_root);
+    }
+    [(CONTAINERS_CONF, containers), (STORAGE_CONF, storage)]
 }
 
 /// Removes what the engine of a user who is not root keeps.
@@ -228,4 +236,20 @@ pub(super) fn remove_cgroups(service: &Service) -> Result<()> {
         leftovers::remove_cgroups(&format!("{CGROUP}/libpod-{}", id.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cleans_up_after_a_container_finds_it() {
+        let [(_, containers), (_, storage)] = settings(Path::new("/d"), Path::new("/s"));
+        assert!(
+            storage.contains("graphroot = \"/d/storage\"\n"),
+            "{storage}"
+        );
+        let below = "static_dir = \"/d/storage/libpod\"\n";
+        assert!(containers.contains(below), "{containers}");
+    }
 }
