@@ -76,10 +76,22 @@ impl FromStr for ImageRef {
         if s.len() > MAX_BYTES {
             return Err(refused("at most 1024 bytes"));
         }
+        // To oci-spec's grammar every script's letters are a tag's.
+        if !s.is_ascii() {
+            return Err(refused("plain ASCII"));
+        }
         let reference = Reference::from_str(s).map_err(|e| refused(&e.to_string()))?;
+        // That grammar also takes _ for a letter of a host's name, and no engine does.
+        if reference.registry().contains('_') {
+            return Err(refused("a registry's name has no _"));
+        }
         let upper = |part: &str| part.bytes().any(|b| b.is_ascii_uppercase());
         if upper(reference.registry()) || upper(reference.repository()) {
             return Err(refused("registry and repository have no capitals"));
+        }
+        // So that one digest has one spelling; engines take no other.
+        if reference.digest().is_some_and(upper) {
+            return Err(refused("a digest has no capitals"));
         }
         // Engines read these as an image's id, which no rule could compare.
         let name = s.split(['@', ':']).next().unwrap_or_default();
@@ -169,11 +181,17 @@ mod tests {
             " alpine",
             "alpine ",
             "\u{430}lpine",
+            "alpine:\u{b55}",
+            "gh_cr.io/a/b",
+            "a_b:80/c",
+            "alpine:3\u{661}",
             "a\0b",
             "..",
             "../etc",
             "x@y@z",
             "alpine@sha256:00",
+            &format!("alpine@sha256:{}", "A".repeat(64)),
+            &format!("alpine@md5:{}", "0".repeat(32)),
             "/alpine",
             "alpine/",
             "a//b",

@@ -79,15 +79,14 @@ impl FromStr for ImageRule {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let image = |s: &str| {
-            s.parse::<ImageRef>().map_err(|_| {
-                InvalidValue::new(
-                    text,
-                    "an image rule is a repository (alpine, ghcr.io/owner/name), optionally with \
-                     :tag or @digest, or a path that ends in / (ghcr.io/owner/)",
-                )
-            })
+        let refused = || {
+            InvalidValue::new(
+                text,
+                "an image rule is a repository (alpine, ghcr.io/owner/name), optionally with \
+                 :tag or @digest, or a path that ends in / (ghcr.io/owner/)",
+            )
         };
+        let image = |s: &str| s.parse::<ImageRef>().map_err(|_| refused());
         let (reference, names) = if let Some(path) = text.strip_suffix('/') {
             // A probe below the path tells how the grammar splits host and path.
             let below = image(&format!("{path}/a/a"))?;
@@ -104,17 +103,22 @@ impl FromStr for ImageRule {
             let bare = text.strip_suffix(':').unwrap_or(text);
             let reference = image(bare)?;
             let repository = reference.repository().to_owned();
+            let exact = bare.len() < text.len();
+            let versioned = reference.digest().is_some() || has_tag(bare);
+            if exact && versioned {
+                return Err(refused());
+            }
             let names = if let Some(digest) = reference.digest() {
                 Names::Digest {
                     digest: digest.to_owned(),
                     repository,
                 }
-            } else if has_tag(bare) {
+            } else if versioned {
                 Names::Tag {
                     tag: reference.tag().unwrap_or_default().to_owned(),
                     repository,
                 }
-            } else if bare.len() < text.len() || !text.contains('/') {
+            } else if exact || !text.contains('/') {
                 Names::Repository(repository)
             } else {
                 Names::Below {
@@ -269,6 +273,8 @@ mod tests {
             "a b",
             ":",
             "alpine::",
+            "alpine:3.20:",
+            &format!("alpine@{}:", digest('0')),
         ] {
             assert!(bad.parse::<ImageRule>().is_err(), "{bad:?}");
         }
