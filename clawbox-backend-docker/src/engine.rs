@@ -154,9 +154,11 @@ impl ContainerEngine for DockerEngine {
     }
 
     async fn probe(&self) -> EngineResult<EngineInfo> {
-        let info = self.client().await?.info().await;
-        let info = info.map_err(self.failed(Call::Engine))?;
-        Ok(decode::engine_info(info, self.endpoint()))
+        let client = self.client().await?;
+        let info = client.info().await.map_err(self.failed(Call::Engine))?;
+        let version = client.version().await;
+        let version = version.map_err(self.failed(Call::Engine))?;
+        Ok(decode::engine_info(info, version, self.endpoint()))
     }
 
     async fn ensure_image(

@@ -2,6 +2,7 @@
 
 use crate::PolicyItem;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Whether a host can enforce a policy item, as far as the engine's own description tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,10 @@ pub struct EngineInfo {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// The versions of what it stands on, as far as it tells them, in its own words: `runc`, `crun`, `containerd`,
+    /// `kernel`.
+    #[serde(default)]
+    pub components: BTreeMap<String, String>,
     /// Where it was reached, such as `unix:///run/docker.sock`.
     pub endpoint: String,
     /// Whether it runs without root on the host.
@@ -68,6 +73,7 @@ impl EngineInfo {
         Self {
             name: name.into(),
             version: version.into(),
+            components: BTreeMap::new(),
             endpoint: endpoint.into(),
             rootless: false,
             cgroup_version: 2,

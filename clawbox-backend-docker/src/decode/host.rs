@@ -1,18 +1,30 @@
 //! The engine's word about its host: what it can enforce, and what it warns of.
 
-use bollard::models::{SystemInfo, SystemInfoCgroupVersionEnum};
+use bollard::models::{SystemInfo, SystemInfoCgroupVersionEnum, SystemVersion};
 use clawbox_containers::{
     engine::EngineWarning,
     types::{Ability, EngineInfo, PolicyItem},
 };
+use std::collections::BTreeMap;
 
 /// The most warnings that are passed on, and the most characters of each.
 const MAX_WARNINGS: usize = 64;
 const MAX_CHARS: usize = 500;
 
-pub(crate) fn engine_info(info: SystemInfo, endpoint: String) -> EngineInfo {
+/// What has versions of its own that matter to a sandbox.
+const COMPONENTS: [&str; 3] = ["containerd", "crun", "runc"];
+/// The most characters of a version.
+const VERSION_CHARS: usize = 80;
+
+pub(crate) fn engine_info(
+    info: SystemInfo,
+    version: SystemVersion,
+    endpoint: String,
+) -> EngineInfo {
+    let components = components(version, info.kernel_version.clone());
     let version = info.server_version.unwrap_or_else(|| "unknown".to_owned());
     let mut engine = EngineInfo::new("docker", version, endpoint);
+    engine.components = components;
     let options = info.security_options.unwrap_or_default();
     let has = |name: &str| {
         let named = format!("name={name}");
@@ -57,6 +69,15 @@ pub(crate) fn engine_info(info: SystemInfo, endpoint: String) -> EngineInfo {
     .into();
     engine.warnings = bounded(info.warnings.unwrap_or_default()).collect();
     engine
+}
+
+fn components(version: SystemVersion, kernel: Option<String>) -> BTreeMap<String, String> {
+    let told = version.components.unwrap_or_default().into_iter();
+    told.map(|component| (component.name, component.version))
+        .filter(|(name, _)| COMPONENTS.contains(&name.as_str()))
+        .chain(kernel.map(|version| ("kernel".to_owned(), version)))
+        .map(|(name, version)| (name, version.chars().take(VERSION_CHARS).collect()))
+        .collect()
 }
 
 /// Parts of Docker's warnings at create, in lower case, and what they are about: moby's

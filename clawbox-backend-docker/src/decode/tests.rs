@@ -3,6 +3,7 @@
 
 mod answers;
 mod differences;
+mod fuzz;
 
 use super::inspection;
 use crate::fixture;

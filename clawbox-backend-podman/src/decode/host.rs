@@ -7,13 +7,16 @@ use clawbox_containers::{
     types::{Ability, EngineInfo, PolicyItem},
 };
 use hyper::header::HeaderMap;
-use podman_api::models::Info;
+use podman_api::models::{Info, OciRuntimeInfo};
+use std::collections::BTreeMap;
 
 /// The first version of libpod's API that has all that is asked for.
 const OLDEST: u32 = 4;
 /// The most warnings that are passed on, and the most characters of each.
 const MAX_WARNINGS: usize = 64;
 const MAX_CHARS: usize = 500;
+/// The most characters of a version.
+const VERSION_CHARS: usize = 80;
 
 /// Every limit that needs a control group.
 const LIMITS: [PolicyItem; 5] = [
@@ -55,6 +58,7 @@ pub(crate) fn engine_info(info: Info, endpoint: String) -> EngineResult<EngineIn
     let version = info.version.and_then(|version| version.version);
     let version = version.unwrap_or_else(|| "unknown".to_owned());
     let mut engine = EngineInfo::new("podman", version, endpoint);
+    engine.components = components(host.oci_runtime, host.kernel);
     engine.rootless = said("host.security.rootless", security.rootless)?;
     engine.cgroup_version = match said("host.cgroupVersion", host.cgroup_version)?.as_str() {
         "v1" => 1,
@@ -101,6 +105,23 @@ pub(crate) fn engine_info(info: Info, endpoint: String) -> EngineResult<EngineIn
         );
     }
     Ok(engine)
+}
+
+/// The runtime tells its version in what it prints for people: `crun version 1.8.1`, and more lines.
+fn components(runtime: Option<OciRuntimeInfo>, kernel: Option<String>) -> BTreeMap<String, String> {
+    let runtime = runtime.and_then(|runtime| {
+        let printed = runtime.version?;
+        let words = printed
+            .lines()
+            .next()?
+            .strip_prefix(runtime.name.as_deref()?)?;
+        let version = words.trim_start().strip_prefix("version ")?;
+        Some((runtime.name?, version.to_owned()))
+    });
+    let kernel = kernel.map(|version| ("kernel".to_owned(), version));
+    let told = runtime.into_iter().chain(kernel);
+    told.map(|(name, version)| (name, version.chars().take(VERSION_CHARS).collect()))
+        .collect()
 }
 
 /// Parts of libpod's warnings at create, in lower case, and what they are about: `verifyContainerResources` in

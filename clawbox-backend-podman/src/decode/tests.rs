@@ -2,6 +2,7 @@
 
 mod answers;
 mod differences;
+mod fuzz;
 
 use super::inspection;
 use crate::fixture;

@@ -1,8 +1,10 @@
 //! `clawbox doctor`: which engines are there, what each can enforce, and what would mend the rest.
 
+mod advisories;
 mod diagnosis;
 mod host;
 mod process_one;
+mod version;
 
 use super::{engine, engine::Choice, lacks, status, table::table};
 use clawbox::{
@@ -50,6 +52,8 @@ struct Finding {
     origin: Option<String>,
     /// What answered.
     engine: Option<EngineInfo>,
+    /// What is known of its versions.
+    advisories: Option<advisories::Report>,
     /// Why nothing did.
     problem: Option<Problem>,
 }
@@ -94,6 +98,7 @@ async fn look(place: &Place, asked: Option<Backend>) -> Finding {
         backend: place.backend.map(Backend::name),
         origin: (place.candidate.as_ref().ok()).map(|candidate| candidate.origin.to_string()),
         engine: None,
+        advisories: None,
         problem: None,
     };
     match (place.look().await, asked) {
@@ -102,7 +107,7 @@ async fn look(place: &Place, asked: Option<Backend>) -> Finding {
         }
         (Ok(found), _) => {
             finding.backend = Some(found.backend.name());
-            finding.engine = Some(found.info);
+            finding.found(found.info);
         }
         (Err(why), _) => finding.problem = Some(Problem::of(place, &why)),
     }
@@ -115,6 +120,7 @@ async fn without_place(backend: Backend, endpoint: Option<&str>) -> Finding {
         backend: Some(backend.name()),
         origin: None,
         engine: None,
+        advisories: None,
         problem: None,
     };
     let mut options = ConnectOptions::new();
@@ -124,7 +130,7 @@ async fn without_place(backend: Backend, endpoint: Option<&str>) -> Finding {
         Err(error) => Err(error),
     };
     match answer {
-        Ok(info) => finding.engine = Some(info),
+        Ok(info) => finding.found(info),
         Err(error) => finding.problem = Some(Problem::failed(&error)),
     }
     finding
@@ -150,6 +156,12 @@ impl Findings {
 }
 
 impl Finding {
+    fn found(&mut self, info: EngineInfo) {
+        // Its own data can be read; that is what its tests are for.
+        self.advisories = advisories::look(&info).ok();
+        self.engine = Some(info);
+    }
+
     fn describe(&self, text: &mut String) {
         let mut line = |line: String| {
             text.push_str(&line);
@@ -183,6 +195,13 @@ impl Finding {
             "  runs {root}, on control groups v{}",
             info.cgroup_version
         ));
+        let components = info.components.iter();
+        let components: Vec<_> = components
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect();
+        if !components.is_empty() {
+            line(format!("  stands on {}", components.join(", ")));
+        }
         for warning in &info.warnings {
             line(format!("  warns: {warning}"));
         }
@@ -205,5 +224,8 @@ impl Finding {
             [] => "  ready".to_owned(),
             options => format!("  ready only with {}", options.join(" ")),
         });
+        for advice in self.advisories.iter().flat_map(advisories::Report::lines) {
+            line(format!("  {advice}"));
+        }
     }
 }

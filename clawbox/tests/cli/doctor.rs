@@ -17,6 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
     ("doctor_says_why_an_engine_cannot_be_used", unusable),
     ("doctor_says_what_rootless_engines_need", host),
+    ("doctor_knows_what_old_versions_are_known_for", advisories),
 ];
 
 /// The exit status and the text.
@@ -151,4 +152,45 @@ fn host(rig: &Rig) {
     assert_eq!(host["uid"], rustix::process::getuid().as_raw());
     assert!(host["problems"].is_array(), "{host}");
     assert!(host["selinux_enforcing"].is_boolean(), "{host}");
+}
+
+/// What is known of versions is told, and changes nothing: not what is ready, not the exit status.
+fn advisories(rig: &Rig) {
+    let old = docker("20.10.24+dfsg1", false).standing_on("1.1.5+ds1", "5.10.0-28-amd64");
+    let old = old.serve(&rig.path("old"));
+    let (status, text) = doctor(rig, &["--host", &old], "", "");
+    assert_eq!(status, 0, "{text}");
+    let told = [
+        "  stands on kernel 5.10.0-28-amd64, runc 1.1.5+ds1\n",
+        "  ready\n",
+        "name these versions; your vendor may have backported the fix\n",
+        "this policy does not help against:\n",
+        "CVE-2022-0847 (Dirty Pipe), kernel 5.10.0-28-amd64, mended in 5.10.102: ",
+        "CVE-2024-21626, runc 1.1.5+ds1, mended in 1.1.12: ",
+        "CVE-2024-41110, docker 20.10.24+dfsg1, mended in 25.0.6: ",
+    ];
+    check(&text, &told);
+    assert!(!text.contains("CVE-2019-5736"), "{text}");
+
+    let (status, text) = doctor(rig, &["--host", &old, "--json"], "", "");
+    assert_eq!(status, 0, "{text}");
+    let found: Value = serde_json::from_str(&text).expect("JSON");
+    let report = &found["engines"][0]["advisories"];
+    assert_eq!(report["note"], "your vendor may have backported the fix");
+    let mut leaks = report["found"].as_array().expect("advisories").iter();
+    let leak = leaks
+        .find(|finding| finding["id"] == "CVE-2024-21626")
+        .expect("the leak");
+    assert_eq!(leak["policy"], "prevents");
+    assert_eq!(leak["version"], "1.1.5+ds1");
+    assert_eq!(leak["fixed_in"], "1.1.12");
+    let components = &found["engines"][0]["engine"]["components"];
+    assert_eq!(components["kernel"], "5.10.0-28-amd64");
+
+    let new = docker("99.0.0", false)
+        .standing_on("99.0", "99.0")
+        .serve(&rig.path("new"));
+    let (status, text) = doctor(rig, &["--host", &new], "", "");
+    assert_eq!(status, 0, "{text}");
+    check(&text, &["  ready\n  none of the advisories of 20"]);
 }

@@ -14,6 +14,8 @@ pub(crate) struct Fake {
     /// The headers that tell engines apart.
     headers: String,
     info: Value,
+    /// What it stands on, as Docker tells it.
+    components: Value,
 }
 
 /// Podman of this version, in its own words.
@@ -33,6 +35,7 @@ pub(crate) fn podman(version: &str, rootless: bool) -> Fake {
             "store": {"graphDriverName": "overlay"},
             "version": {"APIVersion": version, "Version": version},
         }),
+        components: Value::Null,
     }
 }
 
@@ -52,6 +55,7 @@ pub(crate) fn docker(version: &str, rootless: bool) -> Fake {
             "MemoryLimit": true, "SwapLimit": true, "PidsLimit": true,
             "CpuCfsPeriod": true, "CpuCfsQuota": true, "CPUShares": true,
         }),
+        components: json!([]),
     }
 }
 
@@ -60,6 +64,7 @@ pub(crate) fn stranger() -> Fake {
     Fake {
         headers: "Server: nginx\r\n".to_owned(),
         info: Value::Null,
+        components: Value::Null,
     }
 }
 
@@ -69,6 +74,14 @@ impl Fake {
         for (key, value) in host.as_object().expect("fields") {
             self.info["host"][key] = value.clone();
         }
+        self
+    }
+
+    /// Docker on a runtime and a kernel of these versions.
+    pub(crate) fn standing_on(mut self, runc: &str, kernel: &str) -> Self {
+        self.info["KernelVersion"] = kernel.into();
+        self.components =
+            json!([{"Name": "Engine", "Version": "0"}, {"Name": "runc", "Version": runc}]);
         self
     }
 
@@ -103,7 +116,11 @@ impl Fake {
             let path = path.split('?').next().unwrap_or_default();
             let body = match path.rsplit('/').next() {
                 Some("_ping") => "OK".to_owned(),
-                Some("version") => json!({"ApiVersion": "1.41", "Version": "0"}).to_string(),
+                Some("version") => {
+                    let components = &self.components;
+                    json!({"ApiVersion": "1.41", "Version": "0", "Components": components})
+                        .to_string()
+                }
                 Some("info") => self.info.to_string(),
                 _ => "[]".to_owned(),
             };

@@ -4,6 +4,7 @@ use super::super::{
     engine_info, exit_code, image_facts, inspection, listed, pull_progress, warnings,
 };
 use super::{changed, decoded};
+use bollard::models::SystemVersion;
 use clawbox_containers::{
     engine::{EngineErrorKind, EnginePhase, EngineState, EngineWarning, ImageFacts},
     types::PolicyItem,
@@ -131,6 +132,7 @@ fn the_host_can_do_what_docker_says_and_nothing_else() {
     let missing = |value: Value| -> Vec<PolicyItem> {
         let info = engine_info(
             serde_json::from_value(value).unwrap(),
+            SystemVersion::default(),
             "unix:///d".to_owned(),
         );
         let lacking = info.abilities.into_iter().filter(|it| !it.available);
@@ -166,7 +168,14 @@ fn the_host_can_do_what_docker_says_and_nothing_else() {
         serde_json::from_value(json!({
             "ServerVersion": "28.0", "CgroupVersion": "2", "Warnings": ["WARNING: x", ""],
             "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"],
+            "KernelVersion": "5.10.0-28-amd64",
         }))
+        .unwrap(),
+        serde_json::from_value(json!({"Components": [
+            {"Name": "Engine", "Version": "28.0"},
+            {"Name": "containerd", "Version": "1.4.13~ds1"},
+            {"Name": "runc", "Version": "1".repeat(1000)},
+        ]}))
         .unwrap(),
         "unix:///d".to_owned(),
     );
@@ -176,6 +185,17 @@ fn the_host_can_do_what_docker_says_and_nothing_else() {
     );
     assert_eq!((info.rootless, info.cgroup_version), (true, 2));
     assert_eq!(info.warnings, ["WARNING: x"]);
+    let runc = "1".repeat(80);
+    let components = [
+        ("containerd", "1.4.13~ds1"),
+        ("kernel", "5.10.0-28-amd64"),
+        ("runc", &runc),
+    ];
+    let told = info
+        .components
+        .iter()
+        .map(|(name, version)| (name.as_str(), version.as_str()));
+    assert!(told.eq(components), "{:?}", info.components);
 }
 
 /// The texts are moby's, release 20.10 and after.

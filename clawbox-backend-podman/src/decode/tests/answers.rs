@@ -204,6 +204,30 @@ fn host(rootless: bool, cgroups: &str, controllers: &[&str]) -> Value {
 }
 
 #[test]
+fn the_runtime_and_the_kernel_tell_their_versions_where_they_can_be_read() {
+    let told = |runtime: Value| {
+        let mut host = host(true, "v2", &[]);
+        host["ociRuntime"] = runtime;
+        host["kernel"] = json!("6.1.0-18-amd64");
+        let mut told = info(host).unwrap().components;
+        assert_eq!(told.remove("kernel").as_deref(), Some("6.1.0-18-amd64"));
+        told.into_iter().collect::<Vec<_>>()
+    };
+    let crun =
+        json!({"name": "crun", "version": "crun version 1.8.1\ncommit: f8a096be\nspec: 1.0.0"});
+    assert_eq!(told(crun), [("crun".to_owned(), "1.8.1".to_owned())]);
+    let runc = json!({"name": "runc", "version": "runc version 1.1.5+ds1\ncommit: 1.1.5"});
+    assert_eq!(told(runc), [("runc".to_owned(), "1.1.5+ds1".to_owned())]);
+    for silent in [
+        json!(null),
+        json!({"name": "crun"}),
+        json!({"name": "kata", "version": "3.0"}),
+    ] {
+        assert_eq!(told(silent), []);
+    }
+}
+
+#[test]
 fn what_the_host_can_limit_is_what_it_has_controllers_for() {
     use PolicyItem::{Cpu, CpuShares, Memory, Pids, Swap};
     let all = [Memory, Swap, Pids, Cpu, CpuShares];
