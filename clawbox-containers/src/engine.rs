@@ -97,6 +97,15 @@ impl Signal {
             Self::Kill => "SIGKILL",
         }
     }
+
+    /// The number, which is the same on every Linux.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Term => 15,
+            Self::Kill => 9,
+        }
+    }
 }
 
 /// What became of a container that was to be removed.

@@ -277,9 +277,8 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
         // Those that are not gone in time are not counted, and stay.
         drop(timeout(shared.config.timeouts.change, all_gone).await);
         stopped.retain(|record| record.gone.is_cancelled());
-        for record in &stopped {
-            shared.registry.forget(&record.info().container_id);
-        }
+        // Of several calls at once, each record counts for one.
+        stopped.retain(|record| shared.registry.forget(record));
         tracing::info!(count = stopped.len(), "cleaned up stopped containers");
         Ok(stopped.len())
     }

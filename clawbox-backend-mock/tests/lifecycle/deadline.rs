@@ -1,9 +1,10 @@
 //! Containers that are ended at their deadline.
 
-use super::{request_within, rig};
-use clawbox_backend_mock::{Call, Op};
+use super::{request, request_within, rig, rigs_of_the_engines_word};
+use clawbox_backend_mock::{Call, Fault, Op};
 use clawbox_containers::{ContainerBackend, engine::Signal};
 use clawbox_types::ContainerStatus;
+use futures_util::FutureExt;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -83,35 +84,68 @@ async fn the_token_is_revoked_before_anything_is_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_signal_that_gets_lost_is_sent_again() {
-    let rig = rig();
-    let kill = |call: &Call| {
-        matches!(
-            call,
-            Call::Kill {
-                signal: Signal::Kill,
-                ..
-            }
-        )
-    };
-    rig.engine.fail(
-        clawbox_backend_mock::Fault::unavailable()
-            .when(kill)
-            .times(2),
-    );
-    let spawned = rig.backend.spawn(request_within("deaf", 60)).await;
-    let exit = rig
-        .backend
-        .wait(&spawned.unwrap().container_id)
-        .await
-        .unwrap();
-    assert_eq!(exit.status, ContainerStatus::TimedOut);
-    let kills = [
-        "kill SIGTERM",
-        "kill SIGKILL",
-        "kill SIGKILL",
-        "kill SIGKILL",
-    ];
-    rig.engine.journal().only(&[Op::Kill]).assert(&kills);
+    for rig in rigs_of_the_engines_word() {
+        let kill = |call: &Call| {
+            matches!(
+                call,
+                Call::Kill {
+                    signal: Signal::Kill,
+                    ..
+                }
+            )
+        };
+        rig.engine.fail(Fault::unavailable().when(kill).times(2));
+        let spawned = rig.backend.spawn(request_within("deaf", 60)).await;
+        let exit = rig
+            .backend
+            .wait(&spawned.unwrap().container_id)
+            .await
+            .unwrap();
+        assert_eq!(exit.status, ContainerStatus::TimedOut);
+        let kills = [
+            "kill SIGTERM",
+            "kill SIGKILL",
+            "kill SIGKILL",
+            "kill SIGKILL",
+        ];
+        rig.engine.journal().only(&[Op::Kill]).assert(&kills);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn process_one_ends_what_an_engine_that_is_away_or_hangs_does_not() {
+    for fault in [Fault::unavailable(), Fault::hung()] {
+        let rig = rig();
+        let [timed_out, killed] = [request_within("deaf", 60), request("deaf")];
+        let timed_out = rig.backend.spawn(timed_out).await.unwrap().container_id;
+        let killed = rig.backend.spawn(killed).await.unwrap().container_id;
+        rig.engine.fail(fault.always());
+        let since = Instant::now();
+        assert!(rig.backend.kill(&killed).now_or_never().is_none());
+        for (id, status, within) in [
+            (killed, ContainerStatus::Killed, 3),
+            (timed_out, ContainerStatus::TimedOut, 61),
+        ] {
+            let exit = rig.backend.wait(&id).await.unwrap();
+            assert_eq!((exit.status, exit.exit_code), (status, Some(137)));
+            assert!(since.elapsed().as_secs() <= within, "{:?}", since.elapsed());
+        }
+    }
+}
+
+/// It ends by itself between the request to end, which no engine passed on, and its deadline.
+#[tokio::test(start_paused = true)]
+async fn what_ends_by_itself_as_nobody_could_end_it_is_not_said_to_have_timed_out() {
+    for rig in rigs_of_the_engines_word() {
+        let spawned = rig.backend.spawn(request_within("minute", 61)).await;
+        let id = spawned.unwrap().container_id;
+        rig.engine.fail(Fault::unavailable().on(Op::Kill).always());
+        let exit = rig.backend.wait(&id).await.unwrap();
+        assert_eq!(
+            (exit.status, exit.exit_code),
+            (ContainerStatus::Completed, Some(0))
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,8 +160,7 @@ async fn a_hung_request_to_end_does_not_put_off_the_kill() {
             }
         )
     };
-    rig.engine
-        .fail(clawbox_backend_mock::Fault::hung().when(term));
+    rig.engine.fail(Fault::hung().when(term));
     let since = Instant::now();
     let spawned = rig.backend.spawn(request_within("deaf", 60)).await;
     let exit = rig

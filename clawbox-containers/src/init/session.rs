@@ -1,7 +1,10 @@
 //! The talk with process 1 of one container: it is greeted, asked what the kernel gives, and told what to run.
 
 use super::link::{Carries, Frame, InitLink, LinkReader, LinkWriter, Pipe, Streams};
-use crate::kernel::{Answer, Answers, Look};
+use crate::{
+    engine::Signal,
+    kernel::{Answer, Answers, Look},
+};
 use clawbox_init::protocol::{
     Command, End, FromInit, MAIN_RUN, Questions, Step, Strings, ToInit, VERSION, put_text,
 };
@@ -184,6 +187,11 @@ impl ProcessOne {
     /// Sends a signal to a run's process group, after everything that was sent before.
     pub(crate) fn signal(&self, run: u32, signal: u32) -> io::Result<()> {
         self.send(Frame::to_init(&ToInit::Signal { run, signal }, Vec::new())?)
+    }
+
+    /// Sends a signal to the container's own command. `false`: process 1 does not hear of it.
+    pub(crate) fn signal_command(&self, signal: Signal) -> bool {
+        self.is_under_way(MAIN_RUN) && self.signal(MAIN_RUN, signal.number()).is_ok()
     }
 
     fn send(&self, frame: Frame) -> io::Result<()> {

@@ -7,7 +7,10 @@ use crate::{
 };
 use clawbox_init::protocol::End;
 use clawbox_types::{ContainerStatus, ExitReport};
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    time::Duration,
+};
 use time::OffsetDateTime;
 use tokio::{
     sync::mpsc,
@@ -20,13 +23,16 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 /// How long the output streams may outlive their container.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A wait that was not answered for so long is asked again, as its connection may be dead without a word:
-/// while the command runs, and once it was to end.
-pub(super) const ASK_AGAIN: (Duration, Duration) =
-    (Duration::from_secs(600), Duration::from_secs(5));
+/// A wait that was not answered for so long is asked again, as its connection may be dead without a word: at first,
+/// and at most.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
 
-/// The exit code of a command that died of `SIGKILL`.
+/// An engine that has not passed a signal on by then is not waited for where process 1 can.
+const SIGNAL_PATIENCE: Duration = Duration::from_millis(500);
+
+/// The exit codes of commands that died of `SIGKILL` and of `SIGTERM`.
 const SIGKILLED: i32 = 128 + 9;
+const SIGTERMED: i32 = 128 + 15;
 
 /// How long a container may outlive the word of its process 1 that it ends.
 const END_PATIENCE: Duration = Duration::from_secs(5);
@@ -52,11 +58,7 @@ pub(super) enum Exit {
 
 impl<E: ContainerEngine> Life<E> {
     /// The container's own end: as process 1 tells it, or, where that is gone without a word, the engine.
-    pub(super) async fn end(
-        &self,
-        told: &mut Option<mpsc::Receiver<RunEvent>>,
-        ask_again: Duration,
-    ) -> Exit {
+    pub(super) async fn end(&self, told: &mut Option<mpsc::Receiver<RunEvent>>) -> Exit {
         if let Some(events) = told {
             if let Some(RunEvent::Ended {
                 end,
@@ -79,7 +81,7 @@ impl<E: ContainerEngine> Life<E> {
             }
             *told = None;
         }
-        self.exit(ask_again).await
+        self.exit().await
     }
 
     /// Process 1 has told the end and goes itself. Where the engine does not see it go, it is made to.
@@ -92,15 +94,17 @@ impl<E: ContainerEngine> Life<E> {
             }
             Err(_) => tracing::warn!(container = %self.id(), "process 1 outlives its command"),
         }
-        self.end_by(Instant::now(), &mut None).await;
+        self.end_by(Instant::now(), &mut None, &Force::default())
+            .await;
     }
 
     /// The container's own end, as told by an engine that answers. A lost connection is not an exit.
-    pub(super) async fn exit(&self, ask_again: Duration) -> Exit {
+    async fn exit(&self) -> Exit {
         let calls = &self.shared.calls;
         let mut pause = BACK_OFF.0;
+        let mut patience = ASK_AGAIN.0;
         loop {
-            match timeout(ask_again, calls.engine.wait(self.id())).await {
+            match timeout(patience, calls.engine.wait(self.id())).await {
                 Ok(Ok(code)) => {
                     let state = self.final_state().await;
                     return Exit::Ended { code, state };
@@ -111,7 +115,7 @@ impl<E: ContainerEngine> Life<E> {
                 Ok(Err(error)) => {
                     tracing::warn!(container = %self.id(), %error, "waiting for the container failed")
                 }
-                Err(_) => continue,
+                Err(_) => patience = (patience * 2).min(ASK_AGAIN.1),
             }
             match calls
                 .query("inspect the container", calls.engine.inspect(self.id()))
@@ -133,23 +137,28 @@ impl<E: ContainerEngine> Life<E> {
         }
     }
 
-    /// What the engine has on record of a container that has ended. It may be removed meanwhile.
+    /// What the engine has on record of a container that has ended. It may be removed meanwhile. Of several attempts all
+    /// together may take as long as one.
     async fn final_state(&self) -> Option<EngineState> {
         let calls = &self.shared.calls;
-        for _ in 0..5 {
-            match calls
-                .query("inspect the container", calls.engine.inspect(self.id()))
-                .await
-            {
-                Ok(inspection) => return Some(inspection.state),
-                Err(error) if refusal(&error) == Some(EngineErrorKind::NotFound) => return None,
-                Err(error) => {
-                    tracing::warn!(container = %self.id(), %error, "the end could not be read back")
+        let attempts = async {
+            for _ in 0..5 {
+                match calls.engine.inspect(self.id()).await {
+                    Ok(inspection) => return Some(inspection.state),
+                    Err(error) if error.kind() == EngineErrorKind::NotFound => return None,
+                    Err(error) => {
+                        tracing::warn!(container = %self.id(), %error, "the end could not be read back")
+                    }
                 }
+                sleep(BACK_OFF.0).await;
             }
-            sleep(BACK_OFF.0).await;
-        }
-        None
+            None
+        };
+        let state = timeout(calls.timeouts.query, attempts).await;
+        state.unwrap_or_else(|_| {
+            tracing::warn!(container = %self.id(), "the end was not read back in time");
+            None
+        })
     }
 
     /// Ends the container: asked at once, forced at `force_at`, again and again until the engine confirms.
@@ -157,11 +166,12 @@ impl<E: ContainerEngine> Life<E> {
         &self,
         force_at: Instant,
         told: &mut Option<mpsc::Receiver<RunEvent>>,
+        force: &Force,
     ) -> Exit {
-        let exit = self.end(told, ASK_AGAIN.1);
+        let exit = self.end(told);
         tokio::pin!(exit);
         let ask = async {
-            self.signal(Signal::Term).await;
+            self.signal(Signal::Term, force).await;
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -172,27 +182,55 @@ impl<E: ContainerEngine> Life<E> {
         }
         let mut pause = BACK_OFF.0;
         loop {
-            let force = async {
-                self.signal(Signal::Kill).await;
+            let kill = async {
+                self.signal(Signal::Kill, force).await;
                 sleep(pause).await;
             };
             tokio::select! {
                 biased;
                 exit = &mut exit => return exit,
-                () = force => {}
+                () = kill => {}
             }
             pause = (pause * 2).min(BACK_OFF.1);
         }
     }
 
-    async fn signal(&self, signal: Signal) {
+    /// Sends a signal through the engine, and through process 1 where the engine does not.
+    async fn signal(&self, signal: Signal, force: &Force) {
         let calls = &self.shared.calls;
-        let sent = calls
-            .query("signal the container", calls.engine.kill(self.id(), signal))
-            .await;
-        if let Err(error) = sent {
-            // It may have ended meanwhile; if it has not, the signal is sent again.
-            tracing::debug!(container = %self.id(), %error, signal = signal.name(), "signal not delivered");
+        let sent = calls.query("signal the container", calls.engine.kill(self.id(), signal));
+        let later = async {
+            sleep(SIGNAL_PATIENCE).await;
+            self.signal_by_link(signal, force);
+            std::future::pending().await
+        };
+        force.asked();
+        let sent = tokio::select! {
+            biased;
+            sent = sent => sent,
+            never = later => never,
+        };
+        match sent {
+            Ok(()) => force.used(),
+            Err(error) => {
+                // It may have ended meanwhile; if it has not, the signal is sent again.
+                tracing::debug!(container = %self.id(), %error, signal = signal.name(), "signal not delivered");
+                match refusal(&error) {
+                    Some(_) => force.denied(),
+                    // Whether it was delivered is not known.
+                    None => {}
+                }
+                self.signal_by_link(signal, force);
+            }
+        }
+    }
+
+    fn signal_by_link(&self, signal: Signal, force: &Force) {
+        if let Some((process_one, _)) = self.record.process_one.get()
+            && process_one.signal_command(signal)
+        {
+            tracing::debug!(container = %self.id(), signal = signal.name(), "signal sent by process 1");
+            force.used();
         }
     }
 
@@ -205,12 +243,16 @@ impl<E: ContainerEngine> Life<E> {
         self.record.capture.end(true);
     }
 
+    /// How it ended. `ended_as` is what it was ended for, if it was.
     pub(super) fn report(
         &self,
-        ended_as: Option<ContainerStatus>,
+        ended_as: Option<(ContainerStatus, &Force)>,
         exit: Exit,
         started_at: OffsetDateTime,
     ) -> ExitReport {
+        let ended_as = ended_as
+            .filter(|(_, force)| force.explains(&exit))
+            .map(|(status, _)| status);
         let mut report = ExitReport::new(ContainerStatus::Lost);
         let mut by_deadline = false;
         match exit {
@@ -275,6 +317,40 @@ impl<E: ContainerEngine> Life<E> {
             sleep(pause).await;
             pause = (pause * 2).min(BACK_OFF.1);
         }
+    }
+}
+
+/// What was done to end a container by force. Where nothing can have come of it, its end is its own.
+#[derive(Debug, Default)]
+pub(super) struct Force {
+    /// Signals of which nobody knows whether they were delivered.
+    unanswered: AtomicU32,
+    delivered: AtomicBool,
+}
+
+impl Force {
+    fn asked(&self) {
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn denied(&self) {
+        self.unanswered.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn used(&self) {
+        self.delivered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this end came of it: it was delivered, or may have been and the end looks like it.
+    fn explains(&self, exit: &Exit) -> bool {
+        let code = match exit {
+            Exit::Told { end, .. } => Some(code_and_signal(*end).0),
+            Exit::Ended { code, .. } => Some(*code),
+            Exit::Vanished => None,
+        };
+        let looks_like_it = matches!(code, Some(SIGKILLED | SIGTERMED));
+        self.delivered.load(Ordering::Relaxed)
+            || (looks_like_it && self.unanswered.load(Ordering::Relaxed) > 0)
     }
 }
 

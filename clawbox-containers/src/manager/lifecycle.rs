@@ -4,7 +4,7 @@
 use super::{
     Shared,
     calls::refusal,
-    ending::{ASK_AGAIN, Exit},
+    ending::{Exit, Force},
     registry::Record,
 };
 use crate::{
@@ -46,13 +46,12 @@ pub(super) struct Life<E> {
 /// How the caller of a spawn hears of its outcome.
 type Answer = oneshot::Sender<ContainerResult<ContainerInfo>>;
 
-/// Why a container ended.
+/// Why a container ends.
 enum Cause {
+    /// By itself.
     Exit(Exit),
-    Deadline,
-    Killed,
-    /// The caller of `spawn` went away, so nobody knows of it.
-    Abandoned,
+    /// By us, as this, and by `SIGKILL` from then on.
+    Force(ContainerStatus, Instant),
 }
 
 /// A container whose command runs.
@@ -130,7 +129,7 @@ impl<E: ContainerEngine> Life<E> {
 
     /// Leaves a container of which nothing is left, and of which nobody was told.
     fn forget(self) {
-        self.shared.registry.forget(self.id());
+        self.shared.registry.forget(&self.record);
         self.leave();
     }
 
@@ -146,33 +145,29 @@ impl<E: ContainerEngine> Life<E> {
         let limit = self.admission.timeout().duration();
         let grace = self.shared.config.stop_grace;
         let deadline = running.since + limit;
+        let now_and = |grace| Instant::now() + grace;
         let cause = tokio::select! {
             biased;
-            exit = self.end(&mut running.told, ASK_AGAIN.0) => Cause::Exit(exit),
-            () = self.record.kill.cancelled() => Cause::Killed,
-            () = self.shared.shutdown.cancelled() => Cause::Killed,
-            () = abandoned.cancelled() => Cause::Abandoned,
-            () = sleep_until(deadline - grace.min(limit / 10)) => Cause::Deadline,
+            exit = self.end(&mut running.told) => Cause::Exit(exit),
+            () = self.record.kill.cancelled() => Cause::Force(ContainerStatus::Killed, now_and(grace)),
+            () = self.shared.shutdown.cancelled() => Cause::Force(ContainerStatus::Killed, now_and(grace)),
+            () = abandoned.cancelled() => Cause::Force(ContainerStatus::Killed, Instant::now()),
+            () = sleep_until(deadline - grace.min(limit / 10)) => {
+                Cause::Force(ContainerStatus::TimedOut, deadline)
+            }
         };
         self.shared.tokens.revoke(self.id());
-        let (status, exit) = match cause {
-            Cause::Exit(exit) => (None, exit),
-            Cause::Deadline => (
-                Some(ContainerStatus::TimedOut),
-                self.end_by(deadline, &mut running.told).await,
-            ),
-            Cause::Killed => (
-                Some(ContainerStatus::Killed),
-                self.end_by(Instant::now() + grace, &mut running.told).await,
-            ),
-            Cause::Abandoned => (
-                Some(ContainerStatus::Killed),
-                self.end_by(Instant::now(), &mut running.told).await,
-            ),
+        let force = Force::default();
+        let (exit, ended_as) = match cause {
+            Cause::Exit(exit) => (exit, None),
+            Cause::Force(status, at) => {
+                let exit = self.end_by(at, &mut running.told, &force).await;
+                (exit, Some((status, &force)))
+            }
         };
         let unconfirmed = matches!(exit, Exit::Told { .. });
         self.drain(running.output).await;
-        let report = self.report(status, exit, running.started_at);
+        let report = self.report(ended_as, exit, running.started_at);
         tracing::info!(container = %self.id(), status = %report.status, exit_code = report.exit_code, "container ended");
         self.record.set_end(report);
         let rest = async {

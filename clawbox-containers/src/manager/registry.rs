@@ -105,8 +105,16 @@ impl Registry {
         all
     }
 
-    pub(crate) fn forget(&self, id: &ContainerId) {
-        self.lock().by_id.remove(id);
+    /// Forgets this record, and no other one of the same name that has come since. `false`: it was forgotten before.
+    pub(crate) fn forget(&self, record: &Arc<Record>) -> bool {
+        let id = record.info().container_id;
+        let mut records = self.lock();
+        let known = records.by_id.get(&id);
+        let is_this = known.is_some_and(|known| Arc::ptr_eq(known, record));
+        if is_this {
+            records.by_id.remove(&id);
+        }
+        is_this
     }
 
     /// Keeps no more records of containers that are gone than there are places: beyond that, the oldest are
@@ -124,7 +132,7 @@ impl Registry {
         for record in &gone[..surplus] {
             let id = record.info().container_id;
             tracing::info!(container = %id, "forgetting a container that is long gone");
-            self.forget(&id);
+            self.forget(record);
         }
     }
 

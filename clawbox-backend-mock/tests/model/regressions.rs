@@ -1,0 +1,61 @@
+//! Runs that went wrong once, as they were shrunk.
+
+use crate::{
+    run,
+    step::{Init, Kind, Program, Setup, Step, Trouble},
+};
+use clawbox_backend_mock::Op;
+use std::time::Duration;
+
+const ONE: Setup = Setup {
+    places: 1,
+    init: Init::Clawbox,
+    ends_with_a_drop: false,
+};
+
+fn spawn(program: Program, limit: u64) -> Step {
+    Step::Spawn {
+        program,
+        limit,
+        again: None,
+    }
+}
+
+fn once(kind: Kind, on: Op) -> Step {
+    Step::Fail(Trouble {
+        kind,
+        on,
+        times: Some(1),
+        delay: Duration::ZERO,
+    })
+}
+
+fn check(setup: Setup, steps: &[Step]) {
+    if let Err(what) = run(setup, steps) {
+        panic!("{what}");
+    }
+}
+
+#[test]
+fn of_two_cleanups_at_once_each_container_counts_for_one() {
+    let steps = [
+        spawn(Program::Ok, 30),
+        Step::Turns(1),
+        Step::Cleanup,
+        Step::Cleanup,
+        Step::Turns(1),
+    ];
+    check(ONE, &steps);
+}
+
+#[test]
+fn what_vanished_while_a_wait_hung_did_not_time_out() {
+    let steps = [
+        spawn(Program::Short, 30),
+        Step::Turns(1),
+        Step::Vanish(0),
+        once(Kind::Hung, Op::Wait),
+        Step::Turns(1),
+    ];
+    check(ONE, &steps);
+}
