@@ -2,7 +2,9 @@
 //! `cargo xtask bench` brings up what it needs. Only ratios within one run mean anything.
 
 mod exec;
+mod gates;
 mod handshake;
+mod relay;
 mod spawn;
 mod table;
 
@@ -47,6 +49,7 @@ async fn main() -> Outcome<()> {
     let engines = manager(&host, InitProgram::Engine)?;
     spawns(&host, &docker, &ours, &engines).await?;
     handshakes.report();
+    gates::measure(&host).await?;
     execs(&host, &docker, &ours).await
 }
 
