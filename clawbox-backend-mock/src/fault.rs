@@ -55,6 +55,8 @@ pub(crate) enum Effect {
     LoseAnswer,
     /// The call is done, and what it did is never answered.
     HangAfter,
+    /// The call is done so much later, whoever still waits for it, and never answered.
+    Late(Duration),
     Warn(EngineWarning),
     EditInspection(EditInspection),
     /// The container gets another plan than it should; `told` says whether its inspection shows that.
@@ -97,6 +99,13 @@ impl Fault {
     #[must_use]
     pub fn hung_after() -> Self {
         Self::new(Effect::HangAfter, None)
+    }
+
+    /// The engine creates the container so much later, though nobody may wait for it any more, and never answers: as
+    /// one that was held up, and had the request already.
+    #[must_use]
+    pub fn created_late(time: Duration) -> Self {
+        Self::new(Effect::Late(time), Some(Op::Create))
     }
 
     /// The engine takes this much longer.

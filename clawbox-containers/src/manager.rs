@@ -8,6 +8,7 @@ mod lifecycle;
 mod orphans;
 mod process_one;
 mod registry;
+mod state;
 
 use crate::{
     backend::{ContainerBackend, SurveyedContainer},
@@ -27,9 +28,9 @@ use clawbox_types::{
     ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput, ContainerSpawnRequest,
     ContainerStatus, EnforcementReport, EngineInfo, ExecReport, ExecRequest, ExitReport,
 };
-use lifecycle::Life;
+use lifecycle::{Life, Tether};
 use registry::Registry;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool};
 use tokio::{
     sync::{OnceCell, oneshot, watch},
     task::JoinHandle,
@@ -188,16 +189,21 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
             CONTAINER_SOCKET,
         );
         let output_limit = usize::try_from(admission.max_output().get()).unwrap_or(usize::MAX);
-        let (record, place) = shared.registry.reserve(info, output_limit)?;
+        let record = shared.registry.reserve(info, output_limit)?;
         shared.tokens.insert(&identity);
         let life = Life {
+            _tether: Tether {
+                shared: Arc::clone(shared),
+                record: Arc::clone(&record),
+            },
             shared: Arc::clone(shared),
             record,
             admission,
             identity,
             proxy_dir,
             init_dir: OnceLock::new(),
-            place,
+            unanswered: AtomicBool::new(false),
+            may_run: AtomicBool::new(false),
         };
         let abandoned = CancellationToken::new();
         let guard = abandoned.clone().drop_guard();
@@ -237,6 +243,7 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
         let record = shared.registry.find(id)?;
         shared.tokens.revoke(id);
         record.kill.cancel();
+        shared.tend(&record);
         let after = shared.config.stop_grace + shared.config.timeouts.change;
         timeout(after, record.gone.cancelled())
             .await
@@ -268,6 +275,7 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
         stopped.retain(|record| record.has_ended());
         for record in &stopped {
             record.remove.cancel();
+            shared.tend(record);
         }
         let all_gone = async {
             for record in &stopped {

@@ -66,6 +66,14 @@ pub struct ContainerInfo {
     pub task_summary: String,
     /// The path of the proxy's socket inside the container.
     pub proxy_socket: String,
+    /// Whether the engine, the only one who would know, does not tell of the container at present, so that `status` is
+    /// what was known last.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stale: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl ContainerInfo {
@@ -85,6 +93,7 @@ impl ContainerInfo {
             created_at,
             task_summary: task.chars().take(200).collect(),
             proxy_socket: proxy_socket.into(),
+            stale: false,
         }
     }
 }

@@ -16,7 +16,7 @@ use clawbox_containers::{
     init::{CONTAINER_INIT_DIR, Carrier},
 };
 use clawbox_types::{Ability, ContainerId, EngineInfo, ImageRef, PolicyItem, PullPolicy};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::pending, stream};
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 #[async_trait]
@@ -94,6 +94,18 @@ impl ContainerEngine for MockEngine {
         if let Some(bind) = spec.mounts.0.iter().find(|bind| !is_there(bind)) {
             let words = format!("bind source path does not exist: {}", bind.source.display());
             return Err(refused(words));
+        }
+        let late = rest.0.iter().find_map(|effect| match effect {
+            Effect::Late(time) => Some(*time),
+            _ => None,
+        });
+        if let Some(time) = late {
+            let engine = self.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(time).await;
+                drop(engine.lock().create(spec, told, engine.0.clock));
+            });
+            return pending().await;
         }
         let created = self.lock().create(spec, told, self.0.clock);
         rest.answer(created.map(|()| warnings)).await

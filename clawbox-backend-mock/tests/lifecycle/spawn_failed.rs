@@ -1,15 +1,16 @@
 //! Spawns that fail, and what they leave: nothing.
 
-use super::{Rig, request, rig_of, rig_with};
-use clawbox_backend_mock::{Fault, MockImage, Op};
+use super::{Rig, agent, request, rig_of, rig_with};
+use clawbox_backend_mock::{Fault, MockBackend, MockEngine, MockImage, Op, mock_config};
 use clawbox_containers::{
-    ContainerBackend, ContainerError, ContainerSecurityConfig,
+    ContainerBackend, ContainerError, ContainerSecurityConfig, PullObserver,
     aspects::{Init, Ipc, Network, Seccomp},
     engine::{EngineErrorKind, EnginePhase},
     facts::{Observed, ObservedFacts},
 };
 use clawbox_types::{ContainerStatus, DEFAULT_AGENT_IMAGE, PolicyItem, PullPolicy, Verdict};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use tokio::time::sleep;
 
 type Expected = fn(&ContainerError) -> bool;
 
@@ -355,4 +356,59 @@ async fn an_engine_that_cannot_do_it_is_unsupported() {
         "{error:?}"
     );
     rig.assert_nothing_left(1, "unsupported").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_created_when_nobody_waits_any_more_is_found_and_removed() {
+    // A create is given up after a minute.
+    for late in [61, 80, 100, 170] {
+        let rig = rig_of(1);
+        rig.engine
+            .fail(Fault::created_late(Duration::from_secs(late)));
+        let error = rig.try_spawn("sleeper").await.unwrap_err();
+        assert!(
+            matches!(error, ContainerError::EngineTimeout { .. }),
+            "{error}"
+        );
+        assert_eq!(rig.engine.containers(), [""; 0]);
+        sleep(Duration::from_secs(130)).await;
+        rig.assert_nothing_left(1, &format!("created after {late} s"))
+            .await;
+        let creates = rig.engine.journal().only(&[Op::Create, Op::Remove]);
+        creates.assert(&["create", "remove", "remove", "create"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_callers_own_leaves_nothing() {
+    let engine = MockEngine::new();
+    engine.add_to_registry(agent());
+    let config = mock_config(&engine).with_max_containers(1);
+    let observer: PullObserver = Arc::new(|_| panic!("the observer's own"));
+    let backend = MockBackend::with_pull_observer(
+        engine.clone(),
+        &ContainerSecurityConfig::new(),
+        config,
+        Some(observer),
+    )
+    .unwrap();
+    let identity = backend.pre_generate_id().unwrap();
+    let id = identity.id.clone();
+    let spawned = backend
+        .spawn(request("sleeper").with_identity(identity))
+        .await;
+    let error = spawned.unwrap_err();
+    assert!(
+        matches!(error, ContainerError::InvalidState { .. }),
+        "{error}"
+    );
+    assert!(backend.token_store().is_empty());
+    assert_eq!(
+        backend.wait(&id).await.unwrap().status,
+        ContainerStatus::Lost
+    );
+    backend.kill(&id).await.unwrap();
+    assert_eq!(backend.cleanup_stopped().await.unwrap(), 1);
+    // The image is there by now, and so is the place.
+    backend.spawn(request("sleeper")).await.unwrap();
 }

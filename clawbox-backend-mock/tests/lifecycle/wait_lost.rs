@@ -94,3 +94,41 @@ async fn a_killed_container_ends_though_its_wait_and_its_inspection_are_never_an
     rig.backend.kill(&id).await.unwrap();
     assert_eq!(rig.status(&id), ContainerStatus::Killed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_engine_does_not_tell_of_any_more_is_marked_as_stale_until_it_does() {
+    for rig in rigs_of_the_engines_word() {
+        let id = rig.spawn("sleeper").await;
+        let info = || rig.backend.get(&id).unwrap();
+        let told = || (info().status, info().stale);
+        for fault in [Fault::unavailable(), Fault::hung()] {
+            // What was asked before is answered by nobody: an engine that dies drops its connections.
+            sleep(Duration::from_secs(30)).await;
+            assert_eq!(told(), (ContainerStatus::Running, false));
+            rig.engine.fail(fault.always());
+            sleep(Duration::from_secs(700)).await;
+            assert_eq!(told(), (ContainerStatus::Running, true));
+            assert_eq!(rig.backend.list(), [info()]);
+            rig.engine.recover();
+            sleep(Duration::from_secs(30)).await;
+            assert_eq!(told(), (ContainerStatus::Running, false));
+        }
+        rig.engine.fail(Fault::unavailable().always());
+        sleep(Duration::from_secs(700)).await;
+        assert!(info().stale);
+        rig.engine.recover();
+        rig.backend.kill(&id).await.unwrap();
+        assert_eq!(told(), (ContainerStatus::Killed, false));
+    }
+}
+
+/// Process 1 tells of the command, so there is no doubt.
+#[tokio::test(start_paused = true)]
+async fn what_process_one_tells_of_is_not_stale() {
+    let rig = rig();
+    let id = rig.spawn("sleeper").await;
+    rig.engine.fail(Fault::unavailable().always());
+    sleep(Duration::from_secs(700)).await;
+    let info = rig.backend.get(&id).unwrap();
+    assert_eq!((info.status, info.stale), (ContainerStatus::Running, false));
+}

@@ -59,3 +59,16 @@ fn what_vanished_while_a_wait_hung_did_not_time_out() {
     ];
     check(ONE, &steps);
 }
+
+#[test]
+fn a_command_that_may_run_has_not_failed_yet() {
+    let steps = [
+        once(Kind::HungAfter, Op::Run),
+        spawn(Program::Short, 30),
+        Step::Turns(1),
+        once(Kind::Hung, Op::Remove),
+        Step::Drop(0),
+        Step::Turns(1),
+    ];
+    check(ONE, &steps);
+}

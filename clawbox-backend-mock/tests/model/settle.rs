@@ -24,6 +24,7 @@ impl World {
             return self.drop_all().await;
         }
         self.pass(ALL_IN_ORDER).await?;
+        self.late = false;
         self.check().await?;
         for info in self.backend.list() {
             let id = &info.container_id;

@@ -107,6 +107,8 @@ pub(crate) enum Kind {
     LostAnswer,
     Slow,
     Vanished,
+    /// A container is created when nobody waits for it any more.
+    CreatedLate,
 }
 
 impl Trouble {
@@ -119,6 +121,7 @@ impl Trouble {
             Kind::LostAnswer => Fault::lost_answer(),
             Kind::Slow => Fault::slow(self.delay),
             Kind::Vanished => Fault::vanished(),
+            Kind::CreatedLate => return Fault::created_late(self.delay),
         };
         let fault = fault.on(self.on).delayed(self.delay);
         match self.times {
@@ -188,6 +191,7 @@ fn troubles() -> impl Strategy<Value = Trouble> {
         Kind::LostAnswer,
         Kind::Slow,
         Kind::Vanished,
+        Kind::CreatedLate,
     ];
     let ops = vec![
         Op::Probe,
@@ -209,6 +213,8 @@ fn troubles() -> impl Strategy<Value = Trouble> {
         let (kind, delay) = match (on, kind) {
             (Op::Run, Kind::Hung | Kind::Slow) => (Kind::Refused, Duration::ZERO),
             (Op::Run, kind) => (kind, Duration::ZERO),
+            // Before it is given up, and after.
+            (_, Kind::CreatedLate) => (Kind::CreatedLate, Duration::from_secs(40) + 4 * delay),
             (_, kind) => (kind, delay),
         };
         Trouble {

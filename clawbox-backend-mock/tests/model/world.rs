@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) healthy_since: Option<Instant>,
     /// Whether something may take containers away.
     pub(crate) thieves: bool,
+    /// Whether something may create containers that were given up.
+    pub(crate) late: bool,
 }
 
 /// What is known of an identity, and of the last container that had it.
@@ -80,6 +82,7 @@ impl World {
             cleaned: 0,
             healthy_since: Some(Instant::now()),
             thieves: false,
+            late: false,
         };
         world.be_cut();
         Self {
@@ -160,6 +163,7 @@ impl World {
             }
             Step::Fail(trouble) => {
                 self.thieves |= trouble.kind == Kind::Vanished;
+                self.late |= trouble.kind == Kind::CreatedLate;
                 // The rest does no harm by itself.
                 if trouble.on != Op::Run || trouble.kind != Kind::Vanished {
                     self.healthy_since = None;

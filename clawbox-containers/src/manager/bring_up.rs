@@ -1,6 +1,7 @@
 //! The way up: image, plan, create, gate 1, attach, start, and what process 1 has to say.
 
 use super::{
+    calls::refusal,
     lifecycle::{Life, Running},
     process_one::Awaited,
 };
@@ -14,7 +15,10 @@ use crate::{
     verify::{not_understood, refusals, verify},
 };
 use clawbox_types::ContainerStatus;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -83,7 +87,11 @@ impl<E: ContainerEngine> Life<E> {
         let calls = &self.shared.calls;
         let mut warnings = calls
             .change("create the container", calls.engine.create(plan))
-            .await?;
+            .await
+            .inspect_err(|error| {
+                let unanswered = refusal(error).is_none();
+                self.unanswered.store(unanswered, Ordering::Relaxed);
+            })?;
         if plan.errand().is_none() {
             warnings.extend(self.beyond_the_host().await?.iter().cloned());
         }
@@ -122,6 +130,9 @@ impl<E: ContainerEngine> Life<E> {
         self.go_on(abandoned)?;
         let capture = Arc::clone(&self.record.capture);
         let output = tokio::spawn(async move { capture.fill(chunks).await });
+        if plan.errand().is_none() {
+            self.may_run.store(true, Ordering::Relaxed);
+        }
         let started = calls
             .change("start the container", calls.engine.start(self.id()))
             .await;

@@ -1,12 +1,12 @@
 //! The way down: the end as the engine tells it, the end by force, and the removal.
 
-use super::{calls::refusal, lifecycle::Life};
+use super::{Shared, calls::refusal, lifecycle::Life};
 use crate::{
-    engine::{ContainerEngine, EngineErrorKind, EnginePhase, EngineState, Signal},
+    engine::{ContainerEngine, EngineErrorKind, EnginePhase, EngineState, Removal, Signal},
     init::{RunEvent, code_and_signal},
 };
 use clawbox_init::protocol::End;
-use clawbox_types::{ContainerStatus, ExitReport};
+use clawbox_types::{ContainerId, ContainerStatus, ExitReport};
 use std::{
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
@@ -121,8 +121,11 @@ impl<E: ContainerEngine> Life<E> {
                 .query("inspect the container", calls.engine.inspect(self.id()))
                 .await
             {
-                Ok(inspection) if inspection.state.phase == EnginePhase::Exited => {
-                    if let Some(code) = inspection.state.exit_code {
+                Ok(inspection) => {
+                    self.record.set_stale(false);
+                    if inspection.state.phase == EnginePhase::Exited
+                        && let Some(code) = inspection.state.exit_code
+                    {
                         let state = Some(inspection.state);
                         return Exit::Ended { code, state };
                     }
@@ -130,7 +133,12 @@ impl<E: ContainerEngine> Life<E> {
                 Err(error) if refusal(&error) == Some(EngineErrorKind::NotFound) => {
                     return Exit::Vanished;
                 }
-                Ok(_) | Err(_) => {}
+                Err(error) => {
+                    tracing::warn!(container = %self.id(), %error, "the container's state is not known");
+                    self.record.set_stale(true);
+                    // So that it is known soon when the engine is back.
+                    patience = ASK_AGAIN.0;
+                }
             }
             sleep(pause).await;
             pause = (pause * 2).min(BACK_OFF.1);
@@ -226,7 +234,7 @@ impl<E: ContainerEngine> Life<E> {
     }
 
     fn signal_by_link(&self, signal: Signal, force: &Force) {
-        if let Some((process_one, _)) = self.record.process_one.get()
+        if let Some((process_one, _)) = self.record.process_one()
             && process_one.signal_command(signal)
         {
             tracing::debug!(container = %self.id(), signal = signal.name(), "signal sent by process 1");
@@ -296,22 +304,18 @@ impl<E: ContainerEngine> Life<E> {
         ) = self.record.capture.losses();
         report
     }
+}
 
-    /// Removes the container, again and again until the engine confirms that it is gone.
-    pub(super) async fn remove_until_gone(&self) {
-        let calls = &self.shared.calls;
+impl<E: ContainerEngine> Shared<E> {
+    /// Removes a container, again and again until the engine confirms that it is gone.
+    pub(super) async fn remove_until_gone(&self, id: &ContainerId) -> Removal {
         let mut pause = BACK_OFF.0;
         loop {
-            match calls
-                .change("remove the container", calls.engine.remove(self.id()))
-                .await
-            {
-                Ok(removal) => {
-                    tracing::info!(container = %self.id(), ?removal, "container removed");
-                    return;
-                }
+            let removal = self.calls.engine.remove(id);
+            match self.calls.change("remove the container", removal).await {
+                Ok(removal) => return removal,
                 Err(error) => {
-                    tracing::warn!(container = %self.id(), %error, "container not removed yet")
+                    tracing::warn!(container = %id, %error, "container not removed yet")
                 }
             }
             sleep(pause).await;

@@ -4,7 +4,7 @@ use super::{Shared, process_one::not_run};
 use crate::{
     engine::ContainerEngine,
     error::{ContainerError, ContainerResult},
-    init::{NotRun, run_collected},
+    init::{Errand, NotRun, run_collected},
 };
 use clawbox_types::{ContainerId, ContainerStatus, EnvValue, ExecReport, ExecRequest};
 use std::time::Duration;
@@ -27,13 +27,12 @@ impl<E: ContainerEngine> Shared<E> {
         }
         let (process_one, own) =
             record
-                .process_one
-                .get()
+                .process_one()
                 .ok_or_else(|| ContainerError::Unsupported {
                     what: "a further command".to_owned(),
                     reason: "process 1 of this container is the engine's".to_owned(),
                 })?;
-        let mut errand = own.clone();
+        let mut errand = Errand::clone(&own);
         errand.argv = request.command;
         if let Some(directory) = request.working_dir {
             errand.directory = directory;
@@ -50,7 +49,7 @@ impl<E: ContainerEngine> Shared<E> {
             .map_or(record.capture.limit(), |limit| {
                 usize::try_from(limit).unwrap_or(usize::MAX)
             });
-        run_collected(process_one, &errand, deadline, limit)
+        run_collected(&process_one, &errand, deadline, limit)
             .await
             .map_err(|error| match error {
                 NotRun::Failed { step, errno } => not_run(id, &errand, step, errno),

@@ -8,7 +8,7 @@ use super::{
     registry::Record,
 };
 use crate::{
-    engine::{ContainerEngine, EngineErrorKind},
+    engine::{ContainerEngine, EngineErrorKind, Removal},
     error::{ContainerError, ContainerResult},
     init::{Place, RunEvent},
     policy::Admission,
@@ -16,22 +16,36 @@ use crate::{
 use clawbox_types::{ContainerId, ContainerIdentity, ContainerInfo, ContainerStatus, ExitReport};
 use std::{
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use time::OffsetDateTime;
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    runtime::Handle,
+    sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 /// How long the caller of a failed spawn waits for the engine to confirm that nothing is left.
 const CLEAN_UP_PATIENCE: Duration = Duration::from_secs(10);
 
+/// When a create that was not answered is looked for again, each time after the one before: for two minutes. What comes
+/// later is the reaper's.
+const LOOK_AGAIN: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+    Duration::from_secs(15),
+    Duration::from_secs(40),
+    Duration::from_secs(60),
+];
+
 /// A registered container, and what its task needs.
-pub(super) struct Life<E> {
+pub(super) struct Life<E: ContainerEngine> {
     pub(super) shared: Arc<Shared<E>>,
     pub(super) record: Arc<Record>,
     pub(super) admission: Admission,
@@ -39,8 +53,11 @@ pub(super) struct Life<E> {
     pub(super) proxy_dir: Option<PathBuf>,
     /// Where its process 1 connects to us, where that is a directory of the host's.
     pub(super) init_dir: OnceLock<Place>,
-    /// Its place among the containers that may exist.
-    pub(super) place: OwnedSemaphorePermit,
+    /// Whether the engine was asked to create it and did not answer.
+    pub(super) unanswered: AtomicBool,
+    /// Whether the command may run, or have run, though nobody has said so.
+    pub(super) may_run: AtomicBool,
+    pub(super) _tether: Tether<E>,
 }
 
 /// How the caller of a spawn hears of its outcome.
@@ -66,7 +83,6 @@ pub(super) struct Running {
 impl<E: ContainerEngine> Life<E> {
     /// Brings the container up, tells `answer`, and stays with it until the engine confirms that it is gone.
     pub(super) async fn run(self, abandoned: CancellationToken, answer: Answer) {
-        let _end = EndOfTask(Arc::clone(&self.record));
         let (plan, reception) = match self.prepare(&abandoned).await {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -101,8 +117,11 @@ impl<E: ContainerEngine> Life<E> {
         tracing::warn!(container = %self.id(), %error, "container not spawned");
         self.shared.tokens.revoke(self.id());
         self.record.capture.end(true);
-        self.record
-            .set_end(ExitReport::new(ContainerStatus::Failed));
+        // What may run has ended when it is removed.
+        if !self.may_run.load(Ordering::Relaxed) {
+            let report = ExitReport::new(ContainerStatus::Failed);
+            self.record.set_end(report);
+        }
     }
 
     /// Undoes a spawn that failed. The caller hears of it when the engine has confirmed that nothing is left,
@@ -116,15 +135,25 @@ impl<E: ContainerEngine> Life<E> {
             return;
         }
         let mut outcome = Some((answer, error));
-        {
-            let mut removal = std::pin::pin!(self.remove_until_gone());
-            if timeout(CLEAN_UP_PATIENCE, &mut removal).await.is_err() {
-                tell(outcome.take());
-                removal.await;
+        let removal = {
+            let mut removal = std::pin::pin!(self.shared.remove_until_gone(self.id()));
+            match timeout(CLEAN_UP_PATIENCE, &mut removal).await {
+                Ok(removal) => removal,
+                Err(_) => {
+                    tell(outcome.take());
+                    removal.await
+                }
             }
-        }
+        };
+        let report = ExitReport::new(ContainerStatus::Failed);
+        self.record.set_end(report);
+        let doubtful = removal == Removal::AlreadyGone && self.unanswered.load(Ordering::Relaxed);
+        let (shared, id) = (Arc::clone(&self.shared), self.id().clone());
         self.forget();
         tell(outcome);
+        if doubtful {
+            shared.look_again(&id).await;
+        }
     }
 
     /// Leaves a container of which nothing is left, and of which nobody was told.
@@ -133,11 +162,10 @@ impl<E: ContainerEngine> Life<E> {
         self.leave();
     }
 
-    /// Leaves a container that is gone. Its place is free before anybody hears of it.
+    /// Leaves a container that is gone.
     fn leave(self) {
         drop(self.init_dir);
-        drop(self.place);
-        self.record.gone.cancel();
+        self.record.set_gone();
     }
 
     /// Waits for the end, whichever it is, and for the removal after it.
@@ -183,7 +211,8 @@ impl<E: ContainerEngine> Life<E> {
             () = self.shared.shutdown.cancelled() => {}
             () = abandoned.cancelled() => {}
         }
-        self.remove_until_gone().await;
+        let removal = self.shared.remove_until_gone(self.id()).await;
+        tracing::info!(container = %self.id(), ?removal, "container removed");
         if abandoned.is_cancelled() {
             return self.forget();
         }
@@ -200,12 +229,66 @@ fn tell(outcome: Option<(Answer, ContainerError)>) {
     }
 }
 
-/// Tells those who wait that a task was torn down before it knew the end.
-struct EndOfTask(Arc<Record>);
+/// What ties a container to its task: where that is torn down, by a panic or with its runtime, nobody waits for an end
+/// that nobody will tell, no token outlives it, and what is at the engine can be seen to.
+pub(super) struct Tether<E: ContainerEngine> {
+    pub(super) shared: Arc<Shared<E>>,
+    pub(super) record: Arc<Record>,
+}
 
-impl Drop for EndOfTask {
+impl<E: ContainerEngine> Drop for Tether<E> {
     fn drop(&mut self) {
+        if self.record.gone.is_cancelled() {
+            return;
+        }
+        self.shared.tokens.revoke(&self.record.info().container_id);
+        self.record.capture.end(true);
         // Has no effect where the end is known.
-        self.0.set_end(ExitReport::new(ContainerStatus::Lost));
+        self.record.set_end(ExitReport::new(ContainerStatus::Lost));
+        self.record.untended.store(true, Ordering::Relaxed);
+        if std::thread::panicking() && Handle::try_current().is_ok() {
+            self.shared.tend(&self.record);
+        }
+    }
+}
+
+impl<E: ContainerEngine> Shared<E> {
+    /// Removes what the torn down task of a container has left, in a task of its own.
+    pub(super) fn tend(self: &Arc<Self>, record: &Arc<Record>) {
+        if record.untended.swap(false, Ordering::Relaxed) {
+            let tether = Tether {
+                shared: Arc::clone(self),
+                record: Arc::clone(record),
+            };
+            tokio::spawn(async move {
+                let id = tether.record.info().container_id;
+                tether.shared.remove_until_gone(&id).await;
+                tether.record.set_gone();
+            });
+        }
+    }
+
+    /// Nobody knows whether a create that was not answered is still to be done: an engine that was held up may do so
+    /// later than the removal that found nothing.
+    async fn look_again(&self, id: &ContainerId) {
+        for pause in LOOK_AGAIN {
+            sleep(pause).await;
+            if self.registry.get(id).is_some() {
+                // The name has been given anew.
+                return;
+            }
+            let found = self.calls.engine.inspect(id);
+            if self
+                .calls
+                .query("inspect the container", found)
+                .await
+                .is_ok()
+                && self.registry.get(id).is_none()
+            {
+                let removal = self.remove_until_gone(id).await;
+                tracing::warn!(container = %id, ?removal, "container created after it was given up");
+                return;
+            }
+        }
     }
 }

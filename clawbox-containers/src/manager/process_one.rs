@@ -233,16 +233,19 @@ impl<E: ContainerEngine> Life<E> {
             });
         }
         let limit = self.admission.timeout().duration() + DEADLINE_ALLOWANCE;
+        self.may_run.store(true, Ordering::Relaxed);
         let (process_one, mut told) = interview.go(errand, limit).await.map_err(broken)?;
         tracing::debug!(container = %self.id(), "process 1 told to go");
-        // First to be set, as this task is the only one that sets it.
-        drop(self.record.process_one.set((process_one, errand.clone())));
+        self.record.set_process_one(process_one, errand.clone());
         match told.recv().await {
             Some(RunEvent::Started) => {
                 tracing::debug!(container = %self.id(), "command runs");
                 Ok((report, told))
             }
-            Some(RunEvent::Failed { step, errno }) => Err(not_run(self.id(), errand, step, errno)),
+            Some(RunEvent::Failed { step, errno }) => {
+                self.may_run.store(false, Ordering::Relaxed);
+                Err(not_run(self.id(), errand, step, errno))
+            }
             Some(RunEvent::Ended { .. }) | None => {
                 let kind = EngineErrorKind::NotRunning;
                 Err(self.not_started(kind, "process 1 ended before the command ran"))

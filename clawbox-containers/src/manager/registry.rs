@@ -1,5 +1,6 @@
 //! What a manager knows of its containers: one record for each, and how many there may be.
 
+use super::state::{Event, State};
 use crate::{
     capture::Capture,
     error::{ContainerError, ContainerResult},
@@ -8,7 +9,7 @@ use crate::{
 use clawbox_types::{ContainerId, ContainerInfo, ContainerStatus, EnforcementReport, ExitReport};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -32,13 +33,18 @@ struct Records {
 #[derive(Debug)]
 pub(crate) struct Record {
     number: u64,
-    info: Mutex<ContainerInfo>,
+    state: Mutex<Known>,
+    /// Its place among the containers that may exist, until it is gone.
+    place: Mutex<Option<OwnedSemaphorePermit>>,
+    /// Whether the task that owned it was torn down before it was gone.
+    pub(crate) untended: AtomicBool,
     /// What it printed.
     pub(crate) capture: Arc<Capture>,
     /// What the gates saw.
     pub(crate) enforcement: OnceLock<EnforcementReport>,
-    /// Its process 1, where that is ours and the command was sent; and that command, which others take after.
-    pub(crate) process_one: OnceLock<(Arc<ProcessOne>, Errand)>,
+    /// Its process 1, where that is ours and the command was sent; and that command, which others take after. Its
+    /// environment may hold secrets, so it goes with the end.
+    process_one: Mutex<Option<(Arc<ProcessOne>, Arc<Errand>)>>,
     /// How it ended; set once, by its owner task.
     end: watch::Sender<Option<ExitReport>>,
     /// Asks the owner task to end it.
@@ -47,6 +53,13 @@ pub(crate) struct Record {
     pub(crate) remove: CancellationToken,
     /// The engine has confirmed that it is gone.
     pub(crate) gone: CancellationToken,
+}
+
+/// What a caller may be told of a container, and what is behind it.
+#[derive(Debug)]
+struct Known {
+    state: State,
+    info: ContainerInfo,
 }
 
 impl Registry {
@@ -64,7 +77,7 @@ impl Registry {
         &self,
         info: ContainerInfo,
         output_limit: usize,
-    ) -> ContainerResult<(Arc<Record>, OwnedSemaphorePermit)> {
+    ) -> ContainerResult<Arc<Record>> {
         let mut records = self.lock();
         let id = info.container_id.clone();
         if records.by_id.contains_key(&id) {
@@ -75,10 +88,15 @@ impl Registry {
             .map_err(|_| ContainerError::LimitReached { limit: self.limit })?;
         let record = Arc::new(Record {
             number: records.next,
-            info: Mutex::new(info),
+            state: Mutex::new(Known {
+                state: State::Creating,
+                info,
+            }),
+            place: Mutex::new(Some(place)),
+            untended: AtomicBool::new(false),
             capture: Arc::new(Capture::new(output_limit)),
             enforcement: OnceLock::new(),
-            process_one: OnceLock::new(),
+            process_one: Mutex::default(),
             end: watch::Sender::new(None),
             kill: CancellationToken::new(),
             remove: CancellationToken::new(),
@@ -86,7 +104,7 @@ impl Registry {
         });
         records.next += 1;
         records.by_id.insert(id, Arc::clone(&record));
-        Ok((record, place))
+        Ok(record)
     }
 
     pub(crate) fn get(&self, id: &ContainerId) -> Option<Arc<Record>> {
@@ -144,25 +162,87 @@ impl Registry {
 
 impl Record {
     pub(crate) fn info(&self) -> ContainerInfo {
-        self.lock_info().clone()
+        self.known().info.clone()
     }
 
+    /// The command runs.
     pub(crate) fn set_running(&self) -> ContainerInfo {
-        let mut info = self.lock_info();
-        info.status = ContainerStatus::Running;
-        info.clone()
+        self.happens(Event::Runs);
+        self.info()
     }
 
     /// Sets the end. The first one stands.
     pub(crate) fn set_end(&self, report: ExitReport) {
         self.end.send_if_modified(|end| {
-            let first = end.is_none();
+            let first = self.happens(Event::Ends(report.status));
             if first {
-                self.lock_info().status = report.status;
                 *end = Some(report);
             }
             first
         });
+        *self.lock_process_one() = None;
+    }
+
+    /// The engine has confirmed that it is gone. Its place is free before anybody hears of it.
+    pub(crate) fn set_gone(&self) {
+        if self.happens(Event::Goes) {
+            drop(
+                self.place
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take(),
+            );
+            self.gone.cancel();
+        }
+    }
+
+    /// Says whether what is told of it is only what was known last.
+    pub(crate) fn set_stale(&self, stale: bool) {
+        let mut known = self.known();
+        if known.info.stale != stale && !known.state.status().is_terminal() {
+            known.info.stale = stale;
+            let id = &known.info.container_id;
+            match stale {
+                true => {
+                    tracing::warn!(container = %id, "the engine does not tell of the container")
+                }
+                false => {
+                    tracing::info!(container = %id, "the engine tells of the container again")
+                }
+            }
+        }
+    }
+
+    /// Moves the state, and tells whether it did.
+    fn happens(&self, event: Event) -> bool {
+        let mut known = self.known();
+        let before = known.state;
+        let Some(after) = before.after(event) else {
+            tracing::debug!(container = %known.info.container_id, state = ?before, ?event, "nothing changes");
+            return false;
+        };
+        known.state = after;
+        known.info.status = after.status();
+        if known.info.status.is_terminal() {
+            known.info.stale = false;
+        }
+        tracing::info!(
+            container = %known.info.container_id,
+            from = %before.status(),
+            to = %after.status(),
+            gone = matches!(after, State::Gone(_)),
+            "container moved"
+        );
+        true
+    }
+
+    /// Its process 1 and its command, while that runs.
+    pub(crate) fn process_one(&self) -> Option<(Arc<ProcessOne>, Arc<Errand>)> {
+        self.lock_process_one().clone()
+    }
+
+    pub(crate) fn set_process_one(&self, process_one: Arc<ProcessOne>, errand: Errand) {
+        *self.lock_process_one() = Some((process_one, Arc::new(errand)));
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -181,7 +261,13 @@ impl Record {
         report.unwrap_or(ExitReport::new(ContainerStatus::Lost))
     }
 
-    fn lock_info(&self) -> MutexGuard<'_, ContainerInfo> {
-        self.info.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_process_one(&self) -> MutexGuard<'_, Option<(Arc<ProcessOne>, Arc<Errand>)>> {
+        self.process_one
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
