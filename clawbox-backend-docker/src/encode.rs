@@ -14,8 +14,8 @@ use bollard::models::{
 use clawbox_containers::{
     aspects::{
         Bind, Binds, CapabilitySets, CommandLine, CpuBandwidth, DeviceAccess, EngineDuties,
-        Environment, Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Seccomp, Tmpfs,
-        TmpfsOptions, Ulimit, Ulimits,
+        Environment, Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Resolver,
+        Seccomp, Tmpfs, TmpfsOptions, Ulimit, Ulimits,
     },
     encode::Encoder,
     engine::EngineResult,
@@ -24,6 +24,10 @@ use clawbox_containers::{
 use std::collections::HashMap;
 
 const DOCKER: Encoder = Encoder::new("docker");
+
+/// A name server, a search domain and an option that say nothing. Docker writes into `/etc/resolv.conf` what the host
+/// has there for each that nobody names, also where there is no network.
+pub(crate) const NO_RESOLVER: [&str; 3] = ["0.0.0.0", ".", "ndots:1"];
 
 /// A create call: the name travels in the query.
 #[derive(Debug, PartialEq)]
@@ -82,11 +86,13 @@ pub(crate) fn create(spec: &PlanSpec) -> EngineResult<Create> {
         environment: Environment(environment),
         init,
         log: LogBound { max_bytes },
-        identity: Name {
-            name,
-            hostname,
-            labels,
-        },
+        identity:
+            Name {
+                name,
+                hostname,
+                resolver,
+                labels,
+            },
     } = spec;
     DOCKER.never(!devices.is_empty(), "devices")?;
     DOCKER.never(!published_ports.is_empty(), "published ports")?;
@@ -95,6 +101,10 @@ pub(crate) fn create(spec: &PlanSpec) -> EngineResult<Create> {
     let (program, arguments) = argv
         .split_first()
         .ok_or_else(|| DOCKER.unsupported("an empty command"))?;
+    if let Resolver::Other(word) = resolver {
+        return Err(DOCKER.unsupported(format_args!("names of {word}")));
+    }
+    let [dns, dns_search, dns_options] = NO_RESOLVER.map(|word| Some(vec![word.to_owned()]));
 
     let host_config = HostConfig {
         readonly_rootfs: Some(*read_only_root),
@@ -108,9 +118,9 @@ pub(crate) fn create(spec: &PlanSpec) -> EngineResult<Create> {
             Network::None => "none".to_owned(),
             Network::Other(word) => return Err(DOCKER.unsupported(format_args!("network {word}"))),
         }),
-        dns: Some(Vec::new()),
-        dns_options: Some(Vec::new()),
-        dns_search: Some(Vec::new()),
+        dns,
+        dns_options,
+        dns_search,
         extra_hosts: Some(Vec::new()),
         links: Some(Vec::new()),
         pids_limit: Some(DOCKER.number("pids", *pids)?),

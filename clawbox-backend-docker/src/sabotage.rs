@@ -5,7 +5,7 @@ use crate::{DockerEngine, encode};
 use async_trait::async_trait;
 use clawbox_containers::{
     ContainerEngine, ContainerPlan,
-    aspects::{Ipc, Network, Seccomp},
+    aspects::{Ipc, Network, Resolver, Seccomp},
     engine::{
         EngineError, EngineErrorKind, EngineResult, EngineWarning, ImageFacts, Inspection,
         ListedContainer, OutputChunks, PullProgress, Removal, Signal,
@@ -99,6 +99,7 @@ impl WeakenedEngine {
 fn weaker(mut spec: PlanSpec) -> EngineResult<encode::Create> {
     let network = mem::replace(&mut spec.network, Network::None);
     let ipc = mem::replace(&mut spec.ipc, Ipc::None);
+    let resolver = mem::take(&mut spec.identity.resolver);
     if let Seccomp::Other(word) = spec.seccomp {
         spec.seccomp = Seccomp::Profile {
             name: word.clone(),
@@ -135,6 +136,10 @@ fn weaker(mut spec: PlanSpec) -> EngineResult<encode::Create> {
         }
         if let Ipc::Other(word) = ipc {
             host.ipc_mode = Some(word);
+        }
+        // The host's.
+        if resolver != Resolver::None {
+            (host.dns, host.dns_search, host.dns_options) = (None, None, None);
         }
     }
     Ok(create)

@@ -8,7 +8,7 @@ pub(crate) use held::Held;
 
 use crate::files::KernelPath;
 use clawbox_containers::{
-    aspects::{Init, Ipc, Network, Ulimit},
+    aspects::{Init, Ipc, Network, Resolver, Ulimit},
     init::CONTAINER_INIT,
     plan::PlanSpec,
 };
@@ -86,6 +86,14 @@ pub(crate) fn interfaces(plan: &PlanSpec) -> impl Iterator<Item = &'static str> 
     ["lo"].into_iter().chain(others)
 }
 
+/// Who is asked for names, where that is somebody whom the engine wrote into `/etc/resolv.conf`.
+pub(crate) fn name_server(plan: &PlanSpec) -> Option<&str> {
+    match &plan.identity.resolver {
+        Resolver::None => None,
+        Resolver::Other(server) => Some(server),
+    }
+}
+
 pub(crate) fn limit(plan: &PlanSpec, name: &str) -> Ulimit {
     let none = Ulimit {
         soft: u64::MAX,
@@ -115,6 +123,7 @@ pub(crate) fn namespace(plan: &PlanSpec, container: u64, kind: &str) -> Option<S
         "uts" => (0xEFFF_FFFE, plan.namespaces.private_uts),
         "cgroup" => (0xEFFF_FFFB, plan.namespaces.private_cgroup),
         "ipc" => (0xEFFF_FFFF, plan.ipc != Ipc::Other("host".to_owned())),
+        "mnt" => (0xEFFF_FFF8, true),
         "net" => (
             0xEFFF_FFF9,
             plan.network != Network::Other("host".to_owned()),
@@ -177,6 +186,10 @@ pub(crate) fn mounts(plan: &PlanSpec) -> Vec<Mount> {
             format!("mode={:o}", options.mode),
         ]);
         all.push(tmpfs);
+    }
+    if name_server(plan).is_some() {
+        let (root, target) = ("/engine/resolv.conf", "/etc/resolv.conf");
+        all.push(mount(root, target, "ext4", &["ro", "relatime"]));
     }
     for bind in &plan.mounts.0 {
         let source = bind.source.to_string_lossy();

@@ -12,8 +12,8 @@ pub(crate) use spec::Spec;
 use clawbox_containers::{
     aspects::{
         Bind, Binds, CapabilitySets, CommandLine, CpuBandwidth, DeviceAccess, EngineDuties,
-        Environment, Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Seccomp, Tmpfs,
-        TmpfsOptions, Ulimit, Ulimits,
+        Environment, Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Resolver,
+        Seccomp, Tmpfs, TmpfsOptions, Ulimit, Ulimits,
     },
     encode::Encoder,
     engine::EngineResult,
@@ -96,11 +96,13 @@ pub(crate) fn create(plan: &PlanSpec, max_processes: u64) -> EngineResult<Create
         environment: Environment(environment),
         init,
         log: LogBound { max_bytes },
-        identity: Name {
-            name,
-            hostname,
-            labels,
-        },
+        identity:
+            Name {
+                name,
+                hostname,
+                resolver,
+                labels,
+            },
     } = plan;
     PODMAN.never(!devices.is_empty(), "devices")?;
     PODMAN.never(!published_ports.is_empty(), "published ports")?;
@@ -117,6 +119,9 @@ pub(crate) fn create(plan: &PlanSpec, max_processes: u64) -> EngineResult<Create
     }
     if *ipc != Ipc::None {
         return Err(PODMAN.unsupported(format_args!("ipc {ipc}")));
+    }
+    if let Resolver::Other(word) = resolver {
+        return Err(PODMAN.unsupported(format_args!("names of {word}")));
     }
     if stop_signal != "SIGTERM" {
         return Err(PODMAN.unsupported(format_args!("stop signal {stop_signal}")));

@@ -361,13 +361,34 @@ impl fmt::Display for LogBound {
     }
 }
 
-/// The name, the host name and the labels.
+/// Whom a container asks for other names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Resolver {
+    /// Nobody that the engine names: no server, domain or option of the host's.
+    #[default]
+    None,
+    /// Something else, by the engine's own word for it.
+    Other(String),
+}
+
+impl fmt::Display for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("no name server"),
+            Self::Other(word) => f.write_str(word),
+        }
+    }
+}
+
+/// The name, the host name and the labels, and who tells other names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Name {
     /// The container's name at the engine, which is its id.
     pub name: String,
     /// The host name inside.
     pub hostname: String,
+    /// Whom it asks for other names.
+    pub resolver: Resolver,
     /// Our labels, those that begin with `clawbox.`; the image's are its own.
     pub labels: BTreeMap<String, String>,
 }
@@ -380,9 +401,10 @@ impl fmt::Display for Name {
             .map(|(key, value)| format!("{key}={value}"));
         write!(
             f,
-            "{}, host name {}, {}",
+            "{}, host name {}, {}, {}",
             self.name,
             self.hostname,
+            self.resolver,
             words(labels)
         )
     }

@@ -9,6 +9,7 @@ mod cgroup;
 mod limits;
 mod look;
 mod mounts;
+mod names;
 mod spaces;
 mod status;
 #[cfg(test)]
@@ -51,8 +52,10 @@ pub fn looks(spec: &PlanSpec) -> Vec<Look> {
     looks.extend(status::LOOKS.map(Look::read));
     looks.extend(limits::LOOKS.map(Look::read));
     looks.extend(cgroup::LOOKS.map(Look::read));
+    looks.extend(names::LOOKS.map(Look::read));
     looks.push(Look::read(mounts::MOUNTS));
-    looks.extend(mounts::kernel_paths(spec).map(|path| Look::Stat(path.clone())));
+    let paths = mounts::kernel_paths(spec).chain(spec.tmpfs.0.keys());
+    looks.extend(paths.map(|path| Look::Stat(path.clone())));
     looks.extend(spaces::looks());
     looks.extend(calls::looks());
     looks
@@ -104,6 +107,6 @@ fn given(spec: &PlanSpec, answers: &Answers, own: &OwnNamespaces) -> Vec<(Policy
         (PolicyItem::Devices, spaces::devices(answers)),
         (PolicyItem::Environment, spaces::environment(answers)),
         (PolicyItem::Init, spaces::init(answers)),
-        (PolicyItem::Identity, spaces::host_name(spec, answers)),
+        (PolicyItem::Identity, names::identity(spec, answers)),
     ]
 }

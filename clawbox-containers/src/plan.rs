@@ -90,7 +90,7 @@ pub struct PlanSpec {
     pub init: Init,
     /// The engine's own log.
     pub log: LogBound,
-    /// The name and the labels.
+    /// The name and the labels, and who tells other names.
     pub identity: Name,
 }
 

@@ -4,6 +4,7 @@ use super::{
     mounts::{binds, tmpfs},
     security::{SecurityOptions, capabilities, security_options},
 };
+use crate::encode::NO_RESOLVER;
 use bollard::models::{
     ContainerConfig, ContainerInspectResponse, HealthConfig, HostConfig,
     HostConfigCgroupnsModeEnum, HostConfigLogConfig, NetworkSettings, ResourcesUlimits,
@@ -12,7 +13,7 @@ use bollard::models::{
 use clawbox_containers::{
     aspects::{
         CommandLine, CpuBandwidth, DeviceAccess, EngineDuties, Init, Ipc, KernelPaths, LogBound,
-        Name, Namespaces, Network, Ulimits,
+        Name, Namespaces, Network, Resolver, Ulimits,
     },
     decode::{Extras, environment, limit, other, own_labels, said, ulimits},
     engine::EngineResult,
@@ -171,9 +172,6 @@ pub(super) fn facts(answer: ContainerInspectResponse) -> EngineResult<ObservedFa
     of_user.note("UsernsMode", userns_mode);
 
     let mut of_network = Extras::default();
-    of_network.note("Dns", dns);
-    of_network.note("DnsOptions", dns_options);
-    of_network.note("DnsSearch", dns_search);
     of_network.note("ExtraHosts", extra_hosts);
     of_network.note("Links", links);
     of_network.note("Networks", other_networks(answer.network_settings));
@@ -266,6 +264,7 @@ pub(super) fn facts(answer: ContainerInspectResponse) -> EngineResult<ObservedFa
         identity: Seen(Name {
             name: name.strip_prefix('/').unwrap_or(&name).to_owned(),
             hostname,
+            resolver: resolver([dns, dns_search, dns_options]),
             labels: own_labels(labels.unwrap_or_default()),
         }),
     })
@@ -299,6 +298,23 @@ fn network(mode: String, extras: Extras) -> Network {
         Network::None
     } else {
         Network::Other(extras.after(&other(&mode)))
+    }
+}
+
+/// From the name servers, search domains and options.
+fn resolver(settings: [Option<Vec<String>>; 3]) -> Resolver {
+    let settings = settings.map(Option::unwrap_or_default);
+    if settings
+        .iter()
+        .zip(NO_RESOLVER)
+        .all(|(it, none)| *it == [none])
+    {
+        Resolver::None
+    } else {
+        let [servers, domains, options] = settings.map(|it| it.join(" "));
+        Resolver::Other(other(&format!(
+            "Dns [{servers}] DnsSearch [{domains}] DnsOptions [{options}]"
+        )))
     }
 }
 

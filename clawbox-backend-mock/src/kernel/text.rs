@@ -1,6 +1,6 @@
 //! The kernel's files about a process, in the form of proc(5) and of cgroup-v2.rst.
 
-use super::{Mount, cgroup, first_pid, host_name, interfaces, limit, mounts, user};
+use super::{Mount, cgroup, first_pid, host_name, interfaces, limit, mounts, name_server, user};
 use crate::capability;
 use clawbox_containers::{
     aspects::{Seccomp, Ulimit},
@@ -15,10 +15,12 @@ pub(crate) fn of_first_process(plan: &PlanSpec, path: &str) -> Option<String> {
         "/proc/self/status" => status(plan),
         "/proc/self/mountinfo" => mountinfo(plan),
         "/proc/self/limits" => limits(plan),
+        "/proc/self/uid_map" | "/proc/self/gid_map" => line("0 0 4294967295"),
         "/proc/self/oom_score_adj" => line(plan.oom_score),
         "/proc/self/net/dev" => network(plan),
         "/proc/self/environ" => environment(plan),
         "/proc/sys/kernel/hostname" => line(host_name(plan)),
+        "/etc/resolv.conf" => line(format!("nameserver {}", name_server(plan)?)),
         "/sys/fs/cgroup/pids.max" => line(or_max(group.pids)),
         "/sys/fs/cgroup/memory.max" => line(or_max(group.memory)),
         "/sys/fs/cgroup/memory.swap.max" => match (group.memory, group.memory_and_swap) {

@@ -7,7 +7,7 @@ use super::{
 use clawbox_containers::{
     aspects::{
         CommandLine, CpuBandwidth, DeviceAccess, EngineDuties, Environment, Init, Ipc, LogBound,
-        Name, Namespaces, Network, Ulimits,
+        Name, Namespaces, Network, Resolver, Ulimits,
     },
     decode::{Extras, environment, limit, other, own_labels, said, ulimits},
     engine::EngineResult,
@@ -183,9 +183,6 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
     of_user.note("UsernsMode", userns_mode.filter(|mode| mode != "host"));
 
     let mut of_network = Extras::default();
-    of_network.note("Dns", dns);
-    of_network.note("DnsOptions", dns_options);
-    of_network.note("DnsSearch", dns_search);
     of_network.note("ExtraHosts", extra_hosts);
     of_network.note("Links", links);
     let networks = answer.network_settings.and_then(|it| it.networks);
@@ -193,6 +190,11 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
     let others: Vec<String> = networks.filter(|name| name != "none").collect();
     of_network.note("Networks", others);
     let network_mode = said("NetworkMode", network_mode)?;
+
+    let mut of_names = Extras::default();
+    of_names.note("Dns", dns);
+    of_names.note("DnsOptions", dns_options);
+    of_names.note("DnsSearch", dns_search);
 
     let mut of_mounts = Extras::default();
     of_mounts.note("VolumesFrom", volumes_from);
@@ -298,6 +300,10 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
         identity: Seen(Name {
             name: said("Name", answer.name)?,
             hostname,
+            resolver: match of_names.is_empty() {
+                true => Resolver::None,
+                false => Resolver::Other(of_names.after("podman's")),
+            },
             labels: own_labels(labels.unwrap_or_default()),
         }),
     })

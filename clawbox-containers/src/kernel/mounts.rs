@@ -197,12 +197,24 @@ pub(super) fn tmpfs(spec: &PlanSpec, answers: &Answers) -> Given {
         for (path, planned) in &planned.0 {
             let mount = table.at(path).filter(|mount| mount.is_whole("tmpfs"));
             if let Some(mount) = mount {
-                seen.0.insert(path.clone(), options(mount, planned)?);
+                let mut options = options(mount, planned)?;
+                // Some runtimes keep the image's mode, which may grant less and must not grant more.
+                options.mode |= top_mode(answers, path)? & !planned.mode;
+                seen.0.insert(path.clone(), options);
             }
         }
         Ok(seen)
     });
     Given::of(planned, seen)
+}
+
+/// The mode of the directory that a mount is seen as.
+fn top_mode(answers: &Answers, path: &str) -> Result<u32, String> {
+    let look = Look::Stat(path.to_owned());
+    match u32::try_from(answers.get(&look)?.result) {
+        Ok(mode) => Ok(mode & 0o7777),
+        Err(_) => Err(format!("{look:?} gives no mode")),
+    }
 }
 
 fn options(mount: &Mount, planned: &TmpfsOptions) -> Result<TmpfsOptions, String> {

@@ -1,21 +1,26 @@
 //! What is around process 1: namespaces, the network, devices, its own descriptors and environment.
 
-use super::{Answers, Given, Look, mounts, status::field};
+use super::{
+    Answers, Given, Look, mounts,
+    status::{self, field},
+};
 use crate::{aspects::Namespaces, plan::PlanSpec};
 
 const INTERFACES: &str = "/proc/self/net/dev";
-const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 const ENVIRONMENT: &str = "/proc/self/environ";
 const DEVICES: &str = "/dev";
+/// What the control group lets be opened, which only version 1 tells.
+const DEVICE_GROUP: &str = "/sys/fs/cgroup/devices/devices.list";
 
-/// Namespaces, and the numbers that a host's first ones have: `include/linux/proc_ns.h`. The first network's number
-/// was not fixed before Linux 6.18.
-const SPACES: [(&str, u32); 5] = [
+/// Namespaces, and the numbers that a host's first ones have: `include/linux/proc_ns.h`. The last two were not
+/// fixed before Linux 6.18.
+const SPACES: [(&str, u32); 6] = [
     ("pid", 0xEFFF_FFFC),
     ("uts", 0xEFFF_FFFE),
     ("ipc", 0xEFFF_FFFF),
     ("cgroup", 0xEFFF_FFFB),
     ("net", 0xEFFF_FFF9),
+    ("mnt", 0xEFFF_FFF8),
 ];
 
 /// Interfaces that the kernel itself puts into every new network, down and without an address, where the host has
@@ -37,6 +42,12 @@ pub(super) const FALLBACK_INTERFACES: [&str; 10] = [
 const HARMLESS: [&str; 16] = [
     "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr",
     "stdin", "stdout", "tty", "urandom", "zero",
+];
+
+/// The same as the control group has them: null, zero, full, random, urandom, tty, console, ptmx, pts, and the tunnel
+/// of runc's older releases, of which nothing is in `/dev`.
+const HARMLESS_NUMBERS: [&str; 10] = [
+    "1:3", "1:5", "1:7", "1:8", "1:9", "5:0", "5:1", "5:2", "136:*", "10:200",
 ];
 
 /// What an engine gives a process of its own accord, none of it a secret.
@@ -67,7 +78,7 @@ fn descriptor(number: u32) -> String {
 }
 
 pub(super) fn looks() -> impl Iterator<Item = Look> {
-    let files = [INTERFACES, HOST_NAME, ENVIRONMENT].map(Look::read);
+    let files = [INTERFACES, DEVICE_GROUP, ENVIRONMENT].map(Look::read);
     let spaces = SPACES.iter().map(|(name, _)| Look::link(&space(name)));
     let descriptors = (0..DESCRIPTORS).map(|number| Look::link(&descriptor(number)));
     files
@@ -95,7 +106,12 @@ fn is_private(name: &str, answers: &Answers, own: &OwnNamespaces) -> Result<bool
 
 pub(super) fn namespaces(spec: &PlanSpec, answers: &Answers, own: &OwnNamespaces) -> Given {
     let private = |name| is_private(name, answers, own);
+    // No engine can be asked for another's.
+    if private("mnt") == Ok(false) {
+        return Given::Other("the mounts are another's".to_owned());
+    }
     let seen = || {
+        private("mnt")?;
         Ok(Namespaces {
             private_pid: private("pid")?,
             private_uts: private("uts")?,
@@ -137,6 +153,13 @@ pub(super) fn ipc(answers: &Answers, own: &OwnNamespaces) -> Given {
 }
 
 pub(super) fn devices(answers: &Answers) -> Given {
+    match opened(answers) {
+        Err(why) => return Given::Unseen(why),
+        Ok(others) if !others.is_empty() => {
+            return Given::Other(format!("may open {:.120}", others.join(", ")));
+        }
+        Ok(_) => {}
+    }
     match names(answers, DEVICES) {
         Err(why) => Given::Unseen(why),
         Ok(names) => {
@@ -152,6 +175,26 @@ pub(super) fn devices(answers: &Answers) -> Given {
             }
         }
     }
+}
+
+/// What may be opened beyond the harmless. Below a user namespace nobody opens a device that is not bound there, and
+/// who made that could not set the group.
+fn opened(answers: &Answers) -> Result<Vec<&str>, String> {
+    let Some(list) = answers.text_if_any(&Look::read(DEVICE_GROUP))? else {
+        return Ok(Vec::new());
+    };
+    if !status::is_first_user_namespace(answers)? {
+        return Ok(Vec::new());
+    }
+    let others = list.lines().filter(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            [_, _, "m"] => false,
+            ["c", number, _] => !HARMLESS_NUMBERS.contains(number),
+            _ => true,
+        }
+    });
+    Ok(others.collect())
 }
 
 fn names<'a>(answers: &'a Answers, directory: &str) -> Result<Vec<&'a str>, String> {
@@ -221,12 +264,4 @@ pub(super) fn init(answers: &Answers) -> Given {
 fn is_own(target: &str) -> bool {
     const WHOLE: [&str; 3] = ["/dev/null", "anon_inode:[signalfd]", "anon_inode:[timerfd]"];
     WHOLE.contains(&target) || target.starts_with("pipe:[") || target.starts_with("socket:[")
-}
-
-pub(super) fn host_name(spec: &PlanSpec, answers: &Answers) -> Given {
-    match answers.file(HOST_NAME) {
-        Ok(name) if name == spec.identity.hostname => Given::Planned(format!("host name {name}")),
-        Ok(name) => Given::Other(format!("host name {name:.80}")),
-        Err(why) => Given::Unseen(why),
-    }
 }

@@ -4,7 +4,9 @@ use super::{Answers, Given};
 use crate::plan::PlanSpec;
 
 pub(super) const STATUS: &str = "/proc/self/status";
-pub(super) const LOOKS: [&str; 1] = [STATUS];
+/// Whom the ids are outside: user_namespaces(7).
+const MAPS: [&str; 2] = ["/proc/self/uid_map", "/proc/self/gid_map"];
+pub(super) const LOOKS: [&str; 3] = [STATUS, MAPS[0], MAPS[1]];
 
 /// The capability sets of a process: inheritable, permitted, effective, bounding, ambient.
 const SETS: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
@@ -45,7 +47,52 @@ pub(super) fn user(spec: &PlanSpec, answers: &Answers) -> Given {
             format!("{user}:{group} and groups {}", others.join(", "))
         })
     };
-    Given::of(&spec.user, seen())
+    match (Given::of(&spec.user, seen()), outside(spec, answers)) {
+        (Given::Planned(_), Err(why)) => Given::Unseen(why),
+        (Given::Planned(text), Ok(ids)) if ids.contains(&0) => {
+            Given::Other(format!("{text}, root outside"))
+        }
+        (Given::Planned(text), Ok([user, group])) => {
+            let outside = format!("{user}:{group}");
+            Given::Planned(match outside == text {
+                true => text,
+                false => format!("{text}, {outside} outside"),
+            })
+        }
+        (other, _) => other,
+    }
+}
+
+/// Who the planned user and group are in the user namespace around.
+fn outside(spec: &PlanSpec, answers: &Answers) -> Result<[u64; 2], String> {
+    let (user, group) = spec.user.split_once(':').unwrap_or_default();
+    let one = |id: &str, map| {
+        let id: u64 = id.parse().map_err(|_| format!("{id:.40} is no id"))?;
+        let ranges = ranges(answers, map)?;
+        let mut outside = ranges.iter().filter_map(|[inside, outside, count]| {
+            let within = id.checked_sub(*inside).filter(|n| n < count)?;
+            outside.checked_add(within)
+        });
+        outside.next().ok_or_else(|| format!("{map} has no {id}"))
+    };
+    Ok([one(user, MAPS[0])?, one(group, MAPS[1])?])
+}
+
+/// Whether every id is itself outside.
+pub(super) fn is_first_user_namespace(answers: &Answers) -> Result<bool, String> {
+    Ok(ranges(answers, MAPS[0])? == [[0, 0, u64::from(u32::MAX)]])
+}
+
+/// Inside, outside, and how many.
+fn ranges(answers: &Answers, map: &str) -> Result<Vec<[u64; 3]>, String> {
+    let range = |line: &str| {
+        let numbers: Option<Vec<u64>> = line.split_whitespace().map(|n| n.parse().ok()).collect();
+        numbers.and_then(|numbers| numbers.try_into().ok())
+    };
+    let lines = answers.file(map)?.lines();
+    lines
+        .map(|line| range(line).ok_or_else(|| format!("{map} has {line:.80?}")))
+        .collect()
 }
 
 /// None in any set.

@@ -129,7 +129,7 @@ fn name(look: &Look) -> String {
 
 /// The host's own namespaces, another process's than the first one's.
 fn own() -> OwnNamespaces {
-    let names = ["pid", "uts", "ipc", "cgroup", "net"];
+    let names = ["pid", "uts", "ipc", "cgroup", "net", "mnt"];
     OwnNamespaces(names.map(|name| format!("{name}:[4026530000]")).into())
 }
 

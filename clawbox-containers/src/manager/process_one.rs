@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn own_namespaces_are_read() {
-        let links = ["pid", "uts", "ipc", "cgroup", "net"].map(|name| {
+        let links = ["pid", "uts", "ipc", "cgroup", "net", "mnt"].map(|name| {
             let target = std::fs::read_link(format!("/proc/self/ns/{name}")).unwrap();
             (
                 format!("/proc/self/ns/{name}"),

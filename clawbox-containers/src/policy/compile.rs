@@ -8,8 +8,8 @@ use super::{
 use crate::{
     aspects::{
         Bind, Binds, CapabilitySets, CommandLine, CpuBandwidth, DeviceAccess, EngineDuties,
-        Environment, Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Seccomp, Ulimit,
-        Ulimits,
+        Environment, Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Resolver,
+        Seccomp, Ulimit, Ulimits,
     },
     engine::ImageFacts,
     error::{ContainerError, ContainerResult},
@@ -193,6 +193,7 @@ impl Admission {
             identity: Name {
                 name: placement.identity.id.to_string(),
                 hostname: "clawbox".to_owned(),
+                resolver: Resolver::None,
                 labels,
             },
         };

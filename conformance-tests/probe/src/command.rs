@@ -107,6 +107,8 @@ pub enum Command {
         /// Where the copy goes.
         path: String,
     },
+    /// `resolve`: asks the container's name servers for an address; reports an [`Attempt`](crate::Attempt).
+    Resolve,
     /// `syscalls`: tries what a sandbox must refuse; reports [`Syscalls`](crate::Syscalls).
     Syscalls,
     /// `attack`: tries what a command must not be able to do to process 1; reports
@@ -164,6 +166,7 @@ impl Command {
                 text: owned(text),
             }),
             ["copy-exec", path] => Ok(Self::CopyExec { path: owned(path) }),
+            ["resolve"] => Ok(Self::Resolve),
             ["syscalls"] => Ok(Self::Syscalls),
             ["attack"] => Ok(Self::Attack),
             [] => Err("a command is missing".to_owned()),
@@ -216,6 +219,7 @@ impl Command {
             Self::Open { max } => &[&"open", max],
             Self::Connect { path, text } => &[&"connect", path, text],
             Self::CopyExec { path } => &[&"copy-exec", path],
+            Self::Resolve => &[&"resolve"],
             Self::Syscalls => &[&"syscalls"],
             Self::Attack => &[&"attack"],
         };
@@ -306,6 +310,7 @@ mod tests {
             count().prop_map(|max| Command::Open { max }),
             (text(), text()).prop_map(|(path, text)| Command::Connect { path, text }),
             text().prop_map(|path| Command::CopyExec { path }),
+            Just(Command::Resolve),
             Just(Command::Syscalls),
             Just(Command::Attack),
         ]

@@ -114,6 +114,8 @@ pub struct Facts {
     pub seccomp: u32,
     /// Names of the network interfaces.
     pub interfaces: Vec<String>,
+    /// The name servers of `/etc/resolv.conf`; none where there is no such file.
+    pub name_servers: Vec<String>,
     /// Every mount, in the kernel's order.
     pub mounts: Vec<Mount>,
     /// RLIMIT_NOFILE.

@@ -2,11 +2,11 @@
 
 use crate::{
     case::table,
-    check::{Checked, Stop, ensure, same},
+    check::{Checked, Stop, ensure, errno, same},
     context::Context,
     rig::{SLEEPER, request},
 };
-use clawbox_probe::{Command, Facts, Stdin};
+use clawbox_probe::{Attempt, Command, Facts, Stdin};
 use clawbox_types::{PolicyItem, Verdict};
 use std::collections::BTreeMap;
 
@@ -17,6 +17,7 @@ table! { "policy":
     no_new_privileges = "no-new-privileges is set (E06)",
     seccomp = "a system call filter is in force",
     network = "there is no network interface but lo (N01)",
+    name_servers = "no name is told by anybody, and no name server of the host's is told (N03)",
     host_name = "the host name is clawbox",
     own_processes = "process ids are the container's own, and process 1 is not the command",
     arguments = "exactly the requested arguments run, however odd (E27)",
@@ -82,6 +83,16 @@ async fn seccomp(context: &Context) -> Checked {
 
 async fn network(context: &Context) -> Checked {
     same("interfaces", facts(context).await?.interfaces, ["lo"])
+}
+
+async fn name_servers(context: &Context) -> Checked {
+    let rig = context.rig()?;
+    let facts: Facts = rig.report(&Command::Facts).await?;
+    let told = facts.name_servers.iter().filter(|it| *it != "0.0.0.0");
+    same("name servers", told.collect::<Vec<_>>(), Vec::<&str>::new())?;
+    let asked: Attempt = rig.report(&Command::Resolve).await?;
+    let refused = ["ECONNREFUSED", "ENETUNREACH"];
+    errno("asking for a name", asked.errno.as_deref(), &refused)
 }
 
 async fn host_name(context: &Context) -> Checked {

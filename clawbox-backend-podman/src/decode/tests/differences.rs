@@ -39,9 +39,9 @@ fn whatever_differs_breaks_the_item_that_it_belongs_to() {
         ("/HostConfig/NetworkMode", json!("slirp4netns"), Network),
         ("/HostConfig/NetworkMode", json!("host"), Network),
         ("/HostConfig/NetworkMode", json!("container:x"), Network),
-        ("/HostConfig/Dns", json!(["1.1.1.1"]), Network),
-        ("/HostConfig/DnsOptions", json!(["x"]), Network),
-        ("/HostConfig/DnsSearch", json!(["x"]), Network),
+        ("/HostConfig/Dns", json!(["1.1.1.1"]), Identity),
+        ("/HostConfig/DnsOptions", json!(["x"]), Identity),
+        ("/HostConfig/DnsSearch", json!(["x"]), Identity),
         ("/HostConfig/ExtraHosts", json!(["a:1.1.1.1"]), Network),
         ("/HostConfig/Links", json!(["/a:/b"]), Network),
         (

@@ -341,6 +341,7 @@ fn a_line_that_is_none_proves_nothing() {
             Swap,
             Cpu,
             CpuShares,
+            Identity,
         ];
         let changed = and(line);
         assert_denied(line, &changed, &items);

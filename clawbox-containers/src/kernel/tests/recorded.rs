@@ -37,7 +37,7 @@ fn what_the_kernel_gives_is_told_in_words() {
         (PolicyItem::Devices, "only harmless ones"),
         (PolicyItem::Environment, "nothing but the engine's own"),
         (PolicyItem::Init, "clawbox-init, with its own descriptors"),
-        (PolicyItem::Identity, "host name clawbox"),
+        (PolicyItem::Identity, "host name clawbox, told of no other"),
     ] {
         assert_eq!(told(item), words, "{item}");
     }
@@ -55,12 +55,19 @@ fn items_of(look: &Look, version_2: bool) -> Vec<PolicyItem> {
     use PolicyItem::*;
     match look {
         Look::Call(_) | Look::Socket(_) => vec![Seccomp],
+        Look::Stat(path) if path == "/tmp" => vec![Tmpfs],
         Look::Stat(_) => vec![KernelPaths],
         Look::List(path) if path == "/dev" => vec![Devices],
         Look::List(_) => vec![Init],
         Look::Read(path) | Look::Link(path) => match path.as_str() {
             "/proc/self/status" => vec![User, Capabilities, NoNewPrivileges, Seccomp, Init],
+            "/proc/self/uid_map" if version_2 => vec![User],
+            // Who may open what depends on whose devices they are.
+            "/proc/self/uid_map" => vec![User, Devices],
+            "/proc/self/gid_map" => vec![User],
             "/proc/self/limits" => vec![Ulimits],
+            "/sys/fs/cgroup/devices/devices.list" => vec![Devices],
+            "/etc/resolv.conf" | "/etc/hosts" => vec![Identity],
             "/proc/self/oom_score_adj" => vec![OomScore],
             "/proc/self/environ" => vec![Environment],
             "/proc/self/net/dev" | "/proc/self/ns/net" => vec![Network],
@@ -68,6 +75,7 @@ fn items_of(look: &Look, version_2: bool) -> Vec<PolicyItem> {
             "/proc/sys/kernel/hostname" => vec![Identity],
             // The files of control groups are the kernel's only where they are mounted.
             "/proc/self/mountinfo" => vec![
+                Identity,
                 ReadOnlyRoot,
                 Tmpfs,
                 Mounts,

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use clawbox_probe::{Descriptor, Facts, Limit, Mount, Stdin};
 
-use super::cgroup;
+use super::{cgroup, names};
 
 /// Collects everything; fails rather than leave something out.
 pub(crate) fn facts() -> io::Result<Facts> {
@@ -44,6 +44,7 @@ pub(crate) fn facts() -> io::Result<Facts> {
         no_new_privs: number::<u8>(&status, "NoNewPrivs:")? != 0,
         seccomp: number(&status, "Seccomp:")?,
         interfaces: interfaces(&read("/proc/self/net/dev")?),
+        name_servers: names::servers()?,
         mounts: mounts(&read("/proc/self/mountinfo")?)?,
         nofile: limit(&limits, "Max open files ")?,
         core: limit(&limits, "Max core file size ")?,

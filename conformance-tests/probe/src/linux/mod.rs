@@ -6,6 +6,7 @@ mod cgroup;
 mod errno;
 mod facts;
 mod files;
+mod names;
 mod output;
 mod process;
 mod syscalls;
@@ -77,6 +78,7 @@ fn run(command: Command) -> io::Result<u8> {
         Command::Fork { max } => answer(&process::fork_until_refused(max)?)?,
         Command::Open { max } => answer(&files::open(max))?,
         Command::Connect { path, text } => answer(&files::connect(&path, &text))?,
+        Command::Resolve => answer(&names::resolve()?)?,
         Command::CopyExec { path } => answer(&files::copy_exec(&path))?,
         Command::Syscalls => answer(&syscalls::try_all(&attempts::all())?)?,
         Command::Attack => answer(&syscalls::try_all(&attack::all())?)?,

@@ -2,7 +2,7 @@
 
 use crate::sabotage::{How, Sabotage};
 use clawbox_containers::{
-    aspects::{Bind, Init, Ipc, Network, Seccomp, Ulimit},
+    aspects::{Bind, Init, Ipc, Network, Resolver, Seccomp, Ulimit},
     plan::PlanSpec,
 };
 use clawbox_types::EnvValue;
@@ -348,6 +348,11 @@ pub(super) const TABLE: &[Sabotage] = &[
         "policy/other_host_name",
         "the host name is the container's id",
         |p| p.identity.hostname.clone_from(&p.identity.name),
+    ),
+    plan(
+        "policy/name_server",
+        "the name servers are the host's",
+        |p| p.identity.resolver = Resolver::Other("192.0.2.53".to_owned()),
     ),
     plan(
         "policy/other_label",
