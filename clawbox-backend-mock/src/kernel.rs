@@ -8,7 +8,7 @@ pub(crate) use held::Held;
 
 use crate::files::KernelPath;
 use clawbox_containers::{
-    aspects::{Init, Ipc, Network, Resolver, Ulimit},
+    aspects::{Init, Ipc, Network, Resolver, SHARED_MEMORY, Ulimit},
     init::CONTAINER_INIT,
     plan::PlanSpec,
 };
@@ -141,7 +141,7 @@ pub(crate) fn devices(plan: &PlanSpec) -> Vec<&str> {
         "core", "fd", "full", "null", "ptmx", "pts", "random", "stderr", "stdin", "stdout", "tty",
         "urandom", "zero",
     ];
-    if plan.ipc != Ipc::None {
+    if plan.ipc != Ipc::None || plan.tmpfs.0.contains_key(SHARED_MEMORY) {
         names.push("shm");
     }
     if plan.devices.privileged {

@@ -141,10 +141,13 @@ impl fmt::Display for Binds {
     }
 }
 
-/// Shared memory: the IPC namespace and `/dev/shm`.
+/// Where POSIX shared memory is. A plan that has it has it among its tmpfs.
+pub const SHARED_MEMORY: &str = "/dev/shm";
+
+/// Shared memory: the IPC namespace, and what the engine mounts of its own accord.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ipc {
-    /// A namespace of its own and no `/dev/shm`.
+    /// A namespace of its own and no `/dev/shm` but a planned one.
     None,
     /// Something else, by the engine's own word for it.
     Other(String),

@@ -1,6 +1,6 @@
 //! What the operator sets.
 
-use crate::Clock;
+use crate::{Clock, seccomp::SeccompProfileName};
 use clawbox_types::{DEFAULT_AGENT_IMAGE, DEFAULT_ALLOWED_IMAGES, PolicyItem, PullPolicy};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 /// The operator's security policy, as written; a request can only narrow it.
 ///
 /// [`SecurityPolicy::new`](crate::policy::SecurityPolicy::new) checks it. What is always in force has no
-/// field here: no capability, no new privileges, a read-only root, no network, the seccomp profile, no
+/// field here: no capability, no new privileges, a read-only root, no network, a seccomp profile, no
 /// devices, private namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -41,6 +41,8 @@ pub struct ContainerSecurityConfig {
     pub open_files: u64,
     /// How large a file a process may write, in bytes. 1 GiB by default.
     pub max_file_bytes: u64,
+    /// The system call filter. `strict` by default.
+    pub seccomp_profile: SeccompProfileName,
     /// Who is process 1. `clawbox` by default.
     pub init: InitProgram,
     /// The items that may fail to be enforced on this host. Empty by default: all must hold.
@@ -90,6 +92,13 @@ impl ContainerSecurityConfig {
         self
     }
 
+    /// Sets the system call filter.
+    #[must_use]
+    pub const fn with_seccomp_profile(mut self, profile: SeccompProfileName) -> Self {
+        self.seccomp_profile = profile;
+        self
+    }
+
     /// Sets who is process 1.
     #[must_use]
     pub const fn with_init(mut self, init: InitProgram) -> Self {
@@ -121,6 +130,7 @@ impl Default for ContainerSecurityConfig {
             tmpfs: vec!["/tmp".to_owned()],
             open_files: 1024,
             max_file_bytes: 1 << 30,
+            seccomp_profile: SeccompProfileName::default(),
             init: InitProgram::default(),
             allow_degraded: BTreeSet::new(),
         }

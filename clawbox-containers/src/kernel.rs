@@ -84,7 +84,7 @@ fn given(spec: &PlanSpec, answers: &Answers, own: &OwnNamespaces) -> Vec<(Policy
             PolicyItem::NoNewPrivileges,
             status::no_new_privileges(spec, answers),
         ),
-        (PolicyItem::Seccomp, calls::seccomp(answers)),
+        (PolicyItem::Seccomp, calls::seccomp(spec, answers)),
         (PolicyItem::Network, spaces::network(answers, own)),
         (PolicyItem::Pids, cgroup::pids(spec, answers)),
         (PolicyItem::Memory, cgroup::memory(spec, answers)),
@@ -93,7 +93,7 @@ fn given(spec: &PlanSpec, answers: &Answers, own: &OwnNamespaces) -> Vec<(Policy
         (PolicyItem::CpuShares, cgroup::shares(spec, answers)),
         (PolicyItem::Tmpfs, mounts::tmpfs(spec, answers)),
         (PolicyItem::Mounts, mounts::binds(spec, answers)),
-        (PolicyItem::Ipc, spaces::ipc(answers, own)),
+        (PolicyItem::Ipc, spaces::ipc(spec, answers, own)),
         (
             PolicyItem::Namespaces,
             spaces::namespaces(spec, answers, own),

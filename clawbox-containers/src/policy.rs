@@ -15,6 +15,7 @@ pub use compile::Placement;
 use crate::{
     config::{ContainerSecurityConfig, InitProgram},
     error::{ContainerError, ContainerResult},
+    seccomp::SeccompProfileName,
 };
 use clawbox_types::{
     CpuQuota, CpuShares, ImageRef, ImageRule, InvalidValue, MemoryLimit, OutputLimit, PidsLimit,
@@ -38,6 +39,7 @@ pub struct SecurityPolicy {
     tmpfs: Vec<TmpfsMount>,
     open_files: u64,
     max_file_bytes: u64,
+    seccomp_profile: SeccompProfileName,
     init: InitProgram,
     allow_degraded: BTreeSet<PolicyItem>,
 }
@@ -63,6 +65,7 @@ impl SecurityPolicy {
             tmpfs,
             open_files,
             max_file_bytes,
+            seccomp_profile,
             init,
             allow_degraded,
         } = config;
@@ -98,6 +101,7 @@ impl SecurityPolicy {
                 tmpfs: tmpfs?,
                 open_files: open_files?,
                 max_file_bytes: max_file_bytes?,
+                seccomp_profile: *seccomp_profile,
                 init: *init,
                 allow_degraded: allow_degraded.clone(),
             })

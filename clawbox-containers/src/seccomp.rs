@@ -16,6 +16,8 @@
 //! - Arguments are compared on their low 32 bits only, which is what the kernel reads of them:
 //!   bits above neither hide a refused value nor spoil an allowed one.
 //!
+//! A profile besides the strict one is written as its differences from that, call by call.
+//!
 //! The files are made for 64-bit x86 and ARM; a name that an architecture lacks is skipped by the
 //! engine.
 
@@ -23,16 +25,79 @@ mod data;
 #[cfg(test)]
 mod tests;
 
-use std::sync::LazyLock;
+use std::{fmt, str::FromStr, sync::LazyLock};
 
-use serde::Serialize;
+use clawbox_types::InvalidValue;
+use serde::{Deserialize, Serialize};
 
 use self::data::{Action, Data, DataError, Rule};
 
-static STRICT: LazyLock<SeccompProfile> = LazyLock::new(|| {
-    SeccompProfile::parse(include_str!("seccomp/strict.json"))
-        .expect("the embedded profile is sound, which the tests check")
+const STRICT: &str = include_str!("seccomp/strict.json");
+
+/// In the order of their names' type.
+static PROFILES: LazyLock<[SeccompProfile; 3]> = LazyLock::new(|| {
+    let profiles = [
+        SeccompProfile::parse(STRICT),
+        SeccompProfile::over_strict(include_str!("seccomp/compat.json")),
+        SeccompProfile::over_strict(include_str!("seccomp/no_memfd.json")),
+    ];
+    profiles.map(|profile| profile.expect("embedded profiles are sound, which the tests check"))
 });
+
+/// The profiles that an operator can choose from.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum SeccompProfileName {
+    /// What agents need, and nothing besides.
+    #[default]
+    Strict,
+    /// Strict, but with shared memory: System V segments and semaphores, and a `/dev/shm` of at most 64 MiB, which is
+    /// scratch space like any other. For PostgreSQL, Chromium, Python's `multiprocessing`.
+    Compat,
+    /// Strict, but without `memfd_create`: nothing can be executed but what the image has.
+    NoMemfd,
+}
+
+impl SeccompProfileName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Strict, Self::Compat, Self::NoMemfd];
+
+    /// The name in configurations and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Compat => "compat",
+            Self::NoMemfd => "no_memfd",
+        }
+    }
+
+    /// Whether it comes with a `/dev/shm`.
+    #[must_use]
+    pub const fn has_shared_memory(self) -> bool {
+        matches!(self, Self::Compat)
+    }
+}
+
+impl fmt::Display for SeccompProfileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SeccompProfileName {
+    type Err = InvalidValue;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let mut names = Self::ALL.into_iter();
+        names.find(|name| name.as_str() == s).ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str).join(", ");
+            InvalidValue::new(s, format!("a seccomp profile is one of {names}"))
+        })
+    }
+}
 
 /// A default-deny system call filter, ready for an engine.
 ///
@@ -60,7 +125,23 @@ impl SeccompProfile {
     /// and POSIX message queues, and every kind of socket but unix, TCP, UDP and routing netlink.
     #[must_use]
     pub fn strict() -> &'static Self {
-        &STRICT
+        Self::named(SeccompProfileName::Strict)
+    }
+
+    /// The profile of this name.
+    #[must_use]
+    pub fn named(name: SeccompProfileName) -> &'static Self {
+        let [strict, compat, no_memfd] = &*PROFILES;
+        match name {
+            SeccompProfileName::Strict => strict,
+            SeccompProfileName::Compat => compat,
+            SeccompProfileName::NoMemfd => no_memfd,
+        }
+    }
+
+    /// All profiles, the strict one first.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        PROFILES.iter()
     }
 
     /// The profile's name, as it is shown to operators.
@@ -80,7 +161,15 @@ impl SeccompProfile {
     }
 
     fn parse(text: &str) -> Result<Self, DataError> {
-        let data: Data = serde_json::from_str(text)?;
+        Self::compile(serde_json::from_str(text)?)
+    }
+
+    fn over_strict(differences: &str) -> Result<Self, DataError> {
+        let strict: Data = serde_json::from_str(STRICT)?;
+        Self::compile(strict.with(serde_json::from_str(differences)?)?)
+    }
+
+    fn compile(data: Data) -> Result<Self, DataError> {
         let rules = data.rules()?;
         let oci_json = serde_json::to_string(&OciProfile::new(&rules))?;
         Ok(Self {

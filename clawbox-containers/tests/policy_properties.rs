@@ -5,9 +5,10 @@ use clawbox_containers::{
     aspects::Init,
     engine::ImageFacts,
     policy::{Placement, SecurityPolicy},
+    seccomp::SeccompProfileName,
 };
 use clawbox_types::*;
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{collection::vec, option, prelude::*, sample::select};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -62,6 +63,7 @@ prop_compose! {
         max_output_bytes in number(100_000..10_000_000),
         (open_files, max_file_bytes) in (number(64..2000), number(4096..1 << 30)),
         tmpfs in vec(tmpfs(), 0..3),
+        profile in select(&SeccompProfileName::ALL[..]),
     ) -> ContainerSecurityConfig {
         let mut config = ContainerSecurityConfig::default();
         config.user = user;
@@ -75,6 +77,7 @@ prop_compose! {
         config.open_files = open_files;
         config.max_file_bytes = max_file_bytes;
         config.tmpfs = tmpfs;
+        config.seccomp_profile = profile;
         config
     }
 }
@@ -221,6 +224,8 @@ proptest! {
         prop_assert!(spec.cpu_shares >= 2 && spec.cpu_shares <= config.max_cpu_shares);
         let scratch: u64 = spec.tmpfs.0.values().map(|t| t.size_bytes).sum();
         prop_assert!(scratch <= spec.memory / 2);
+        let shared = config.seccomp_profile.has_shared_memory();
+        prop_assert_eq!(spec.tmpfs.0.contains_key("/dev/shm"), shared);
         for (path, options) in &spec.tmpfs.0 {
             prop_assert!(["noexec", "nosuid", "nodev"].iter().all(|flag| options.flags.contains(*flag)));
             prop_assert!(!path.contains([',', ':', '\0']) && options.size_bytes > 0 && options.max_inodes > 0);

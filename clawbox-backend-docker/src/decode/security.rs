@@ -47,16 +47,16 @@ pub(super) fn security_options(options: Vec<String>, extras: &mut Extras) -> Sec
 
 /// A profile is told by what it says, and not by how it is spaced.
 fn profile_of(text: &str) -> Seccomp {
-    let ours = SeccompProfile::strict();
-    let json = ours.to_oci_json();
-    let same = text == json
-        || matches!(
-            (serde_json::from_str::<Value>(text), serde_json::from_str::<Value>(&json)),
-            (Ok(seen), Ok(sent)) if seen == sent
-        );
-    if same {
-        let name = ours.name().to_owned();
-        Seccomp::Profile { name, json }
+    let seen = serde_json::from_str::<Value>(text).ok();
+    let ours = SeccompProfile::all().find(|ours| {
+        let json = ours.to_oci_json();
+        text == json || (seen.is_some() && seen == serde_json::from_str(&json).ok())
+    });
+    if let Some(ours) = ours {
+        Seccomp::Profile {
+            name: ours.name().to_owned(),
+            json: ours.to_oci_json(),
+        }
     } else if text.starts_with('{') {
         Seccomp::Other(format!("another profile, of {} bytes", text.len()))
     } else {

@@ -11,7 +11,8 @@ use clawbox_conformance::golden;
 use clawbox_containers::{
     aspects::Seccomp,
     engine::{EngineErrorKind, EnginePhase, EngineResult, Inspection},
-    facts::ObservedFacts,
+    facts::{Observed, ObservedFacts},
+    seccomp::SeccompProfile,
     types::PolicyItem,
 };
 use serde_json::{Value, json};
@@ -82,6 +83,20 @@ fn each_option_of_a_tmpfs_counts() {
             Ok(_) => assert_eq!(broken(answer), [PolicyItem::Tmpfs], "{options}"),
             Err(error) => assert_eq!(error.kind(), EngineErrorKind::BadAnswer, "{options}"),
         }
+    }
+}
+
+#[test]
+fn a_profile_is_told_by_its_rules() {
+    for profile in SeccompProfile::all() {
+        let option = format!("seccomp={}", profile.to_oci_json());
+        let answer = changed("/HostConfig/SecurityOpt/1", option.into());
+        let expected = Seccomp::Profile {
+            name: profile.name().to_owned(),
+            json: profile.to_oci_json(),
+        };
+        let facts = decoded(answer).unwrap().facts;
+        assert_eq!(facts.seccomp, Observed::Seen(expected));
     }
 }
 

@@ -27,7 +27,7 @@ const DESCRIPTORS: [&str; 6] = [
 ];
 
 /// What the kernel says to the calls that a filter lets through: [`refused_calls`] are wrong on purpose.
-const KERNEL: [(&str, Errno); 14] = [
+const KERNEL: [(&str, Errno); 18] = [
     ("keyctl", Errno::EOPNOTSUPP),
     ("add_key", Errno::EFAULT),
     ("io_uring_setup", Errno::EFAULT),
@@ -42,6 +42,10 @@ const KERNEL: [(&str, Errno); 14] = [
     ("pidfd_getfd", Errno::EBADF),
     ("ioctl", Errno::EBADF),
     ("clone3", Errno::EINVAL),
+    ("prlimit64", Errno::ESRCH),
+    ("sched_setscheduler", Errno::EINVAL),
+    ("shmget", Errno::EINVAL),
+    ("memfd_create", Errno::EFAULT),
 ];
 
 /// An answer: what the system call gave, and what was read.

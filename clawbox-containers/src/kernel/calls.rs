@@ -2,8 +2,13 @@
 //! wrong, so that the kernel's own answer is another one than the filter's.
 
 use super::{Answers, Given, Look, status::field};
+use crate::{
+    aspects::Seccomp,
+    plan::PlanSpec,
+    seccomp::SeccompProfileName::{self, Compat, NoMemfd},
+};
 
-/// A system call that must be refused.
+/// A system call that a profile must refuse, and others may not.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct RefusedCall {
     /// Its name.
@@ -12,8 +17,18 @@ pub struct RefusedCall {
     numbers: [u64; 2],
     /// With which arguments.
     pub arguments: [u64; 6],
-    /// The filter's answer: an errno.
+    /// The filter's answer where it refuses the call: an errno.
     pub errno: i64,
+    /// Which profiles refuse it.
+    by: By,
+}
+
+/// Which profiles refuse a call. The kernel's own errno is what all others must let through.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum By {
+    All,
+    Only(SeccompProfileName, i64),
+    AllBut(SeccompProfileName, i64),
 }
 
 /// A socket that must not be had.
@@ -37,9 +52,21 @@ impl RefusedCall {
     pub const fn number(&self) -> u64 {
         self.numbers[if cfg!(target_arch = "aarch64") { 1 } else { 0 }]
     }
+
+    /// The errno that it gives under the plan's profile.
+    pub(super) fn errno_under(&self, seccomp: &Seccomp) -> i64 {
+        let is = |profile: SeccompProfileName| matches!(seccomp, Seccomp::Profile { name, .. } if name == profile.as_str());
+        match self.by {
+            By::Only(profile, kernels) if !is(profile) => kernels,
+            By::AllBut(profile, kernels) if is(profile) => kernels,
+            By::All | By::Only(..) | By::AllBut(..) => self.errno,
+        }
+    }
 }
 
 const EPERM: i64 = 1;
+const EFAULT: i64 = 14;
+const EINVAL: i64 = 22;
 const ENOSYS: i64 = 38;
 const EPROTONOSUPPORT: i64 = 93;
 const EAFNOSUPPORT: i64 = 97;
@@ -47,17 +74,21 @@ const EAFNOSUPPORT: i64 = 97;
 /// No such process, descriptor or flags.
 const NONE: u64 = u64::MAX;
 
+/// Another process than the caller, and none that there can be.
+const OTHERS: u64 = 0x7fff_ffff;
+
 const fn refused(name: &'static str, numbers: [u64; 2], arguments: [u64; 6]) -> RefusedCall {
     RefusedCall {
         name,
         numbers,
         arguments,
         errno: EPERM,
+        by: By::All,
     }
 }
 
 /// What the kernel would say instead is beside each.
-static CALLS: [RefusedCall; 14] = [
+static CALLS: [RefusedCall; 18] = [
     // EOPNOTSUPP
     refused("keyctl", [250, 219], [NONE, 0, 0, 0, 0, 0]),
     // EFAULT
@@ -90,6 +121,22 @@ static CALLS: [RefusedCall; 14] = [
         numbers: [435, 435],
         arguments: [0; 6],
         errno: ENOSYS,
+        by: By::All,
+    },
+    // ESRCH: the limits of another process.
+    refused("prlimit64", [302, 261], [OTHERS, 0, 0, 0, 0, 0]),
+    // EINVAL: SCHED_FIFO.
+    refused("sched_setscheduler", [144, 119], [OTHERS, 1, 0, 0, 0, 0]),
+    // A segment of no size.
+    RefusedCall {
+        by: By::AllBut(Compat, EINVAL),
+        ..refused("shmget", [29, 194], [0; 6])
+    },
+    // A name at 0.
+    RefusedCall {
+        errno: ENOSYS,
+        by: By::Only(NoMemfd, EFAULT),
+        ..refused("memfd_create", [319, 279], [0; 6])
     },
 ];
 
@@ -141,8 +188,8 @@ pub(super) fn looks() -> impl Iterator<Item = Look> {
     calls.chain(SOCKETS.iter().map(Look::Socket))
 }
 
-/// A filter is in force (mode 2, on every thread there is), and it is ours by what it answers.
-pub(super) fn seccomp(answers: &Answers) -> Given {
+/// A filter is in force (mode 2, on every thread there is), and it is the planned one by what it answers.
+pub(super) fn seccomp(spec: &PlanSpec, answers: &Answers) -> Given {
     let mode = match field(answers, "Seccomp") {
         Ok("2") => "filter",
         Ok(mode) => return Given::Other(format!("mode {mode}")),
@@ -150,7 +197,10 @@ pub(super) fn seccomp(answers: &Answers) -> Given {
     };
     let tried = CALLS
         .iter()
-        .map(|call| (Look::Call(call), call.name, call.errno))
+        .map(|call| {
+            let errno = call.errno_under(&spec.seccomp);
+            (Look::Call(call), call.name, errno)
+        })
         .chain(
             SOCKETS
                 .iter()
@@ -168,5 +218,7 @@ pub(super) fn seccomp(answers: &Answers) -> Given {
             Err(why) => return Given::Unseen(why),
         }
     }
-    Given::Planned(format!("{mode}, which refuses the {count} calls tried"))
+    Given::Planned(format!(
+        "{mode}, which answers the {count} calls tried as planned"
+    ))
 }

@@ -2,7 +2,7 @@
 
 use super::{Answers, Given, Look};
 use crate::{
-    aspects::{Bind, Binds, KernelPaths, Tmpfs, TmpfsOptions},
+    aspects::{Bind, Binds, KernelPaths, SHARED_MEMORY, Tmpfs, TmpfsOptions},
     plan::PlanSpec,
 };
 use std::{collections::BTreeSet, path::Path};
@@ -309,7 +309,7 @@ fn is_usual(spec: &PlanSpec, mount: &Mount) -> bool {
         // Only root writes to it.
         "tmpfs" if target == "/dev" => whole && mount.value("mode") == Some("755"),
         // Items of their own.
-        "tmpfs" if target == "/dev/shm" || spec.tmpfs.0.contains_key(target) => whole,
+        "tmpfs" if target == SHARED_MEMORY || spec.tmpfs.0.contains_key(target) => whole,
         "tmpfs" => is_controllers(mount),
         _ => false,
     };

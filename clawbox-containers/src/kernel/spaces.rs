@@ -4,7 +4,10 @@ use super::{
     Answers, Given, Look, mounts,
     status::{self, field},
 };
-use crate::{aspects::Namespaces, plan::PlanSpec};
+use crate::{
+    aspects::{Namespaces, SHARED_MEMORY},
+    plan::PlanSpec,
+};
 
 const INTERFACES: &str = "/proc/self/net/dev";
 const ENVIRONMENT: &str = "/proc/self/environ";
@@ -141,14 +144,20 @@ pub(super) fn network(answers: &Answers, own: &OwnNamespaces) -> Given {
     }
 }
 
-/// A namespace of its own, and no shared memory mounted.
-pub(super) fn ipc(answers: &Answers, own: &OwnNamespaces) -> Given {
-    let mounted = mounts::is_mounted(answers, "/dev/shm");
+/// A namespace of its own, and no shared memory mounted unless it is planned: how large that is, is the tmpfs' item.
+pub(super) fn ipc(spec: &PlanSpec, answers: &Answers, own: &OwnNamespaces) -> Given {
+    let is_planned = spec.tmpfs.0.contains_key(SHARED_MEMORY);
+    let mounted = mounts::is_mounted(answers, SHARED_MEMORY);
+    let with = |mounted| if mounted { "with" } else { "without" };
     match (is_private("ipc", answers, own), mounted) {
-        (Ok(true), Ok(false)) => Given::Planned("its own, without /dev/shm".to_owned()),
         (Ok(false), _) => Given::Other("another's".to_owned()),
-        (_, Ok(true)) => Given::Other("with /dev/shm".to_owned()),
+        (_, Ok(mounted)) if mounted != is_planned => {
+            Given::Other(format!("{} {SHARED_MEMORY}", with(mounted)))
+        }
         (Err(why), _) | (_, Err(why)) => Given::Unseen(why),
+        (Ok(true), Ok(mounted)) => {
+            Given::Planned(format!("its own, {} {SHARED_MEMORY}", with(mounted)))
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod control_groups;
 mod hostile;
 mod joined;
 mod mounted;
+mod profiles;
 mod recorded;
 
 use super::{Answer, Answers, Look, OwnNamespaces, judge, looks, refused_calls, refused_sockets};
@@ -13,6 +14,7 @@ use crate::{
     engine::ImageFacts,
     plan::PlanSpec,
     policy::{Placement, SecurityPolicy},
+    seccomp::SeccompProfileName,
     verify::refusals,
 };
 use clawbox_types::*;
@@ -48,7 +50,9 @@ const ITEMS: [PolicyItem; 22] = [
 ];
 
 /// The plan of the container that was recorded.
-static SPEC: LazyLock<PlanSpec> = LazyLock::new(|| {
+static SPEC: LazyLock<PlanSpec> = LazyLock::new(|| spec(SeccompProfileName::Strict));
+
+fn spec(seccomp_profile: SeccompProfileName) -> PlanSpec {
     let limits = ResourceLimits::new(60_000, 600).with_pids(64);
     let request =
         ContainerSpawnRequest::new("task", Capabilities::default().with_resources(limits))
@@ -57,6 +61,7 @@ static SPEC: LazyLock<PlanSpec> = LazyLock::new(|| {
     let config = ContainerSecurityConfig {
         cpu_millis: 500,
         max_memory_mb: 1024,
+        seccomp_profile,
         ..ContainerSecurityConfig::default()
     };
     let id: ContainerId = "clawbox-9f2c1f0e-6d5b-4c3a-8b7e-0a1b2c3d4e5f"
@@ -75,7 +80,7 @@ static SPEC: LazyLock<PlanSpec> = LazyLock::new(|| {
         .unwrap();
     let plan = admission.compile(&ImageFacts::default(), placement);
     plan.unwrap().spec().clone()
-});
+}
 
 const CGROUP_1: &str = include_str!("../../tests/kernel/docker-20.10-cgroup1.txt");
 const CGROUP_2: &str = include_str!("../../tests/kernel/docker-20.10-cgroup2.txt");

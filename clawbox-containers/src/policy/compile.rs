@@ -88,13 +88,15 @@ impl Admission {
         let argv = self.argv(image, &mut found);
         let working_dir = self.working_dir(image, &mut found);
         let environment = self.environment(image, &placement.identity, &mut found);
-        let tmpfs = scratch(&self.policy.tmpfs, &image.volumes, self.memory)
+        let profile = self.policy.seccomp_profile;
+        let shared = profile.has_shared_memory();
+        let tmpfs = scratch(&self.policy.tmpfs, shared, &image.volumes, self.memory)
             .map_err(|mut violations| found.append(&mut violations))
             .unwrap_or_default();
         if !found.is_empty() {
             return Err(ContainerError::PolicyDenied { violations: found });
         }
-        let seccomp = SeccompProfile::strict();
+        let seccomp = SeccompProfile::named(profile);
         let pinned = |value| Ulimit {
             soft: value,
             hard: value,

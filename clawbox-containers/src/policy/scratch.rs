@@ -1,21 +1,25 @@
 //! How a container's writable memory is shared out.
 
-use crate::aspects::{Tmpfs, TmpfsOptions};
+use crate::aspects::{SHARED_MEMORY, Tmpfs, TmpfsOptions};
 use clawbox_types::{MemoryLimit, TmpfsMount, TmpfsSize, Violation};
 use std::collections::BTreeMap;
 
 /// What shadows an image's `VOLUME`, in bytes and inodes.
 const VOLUME_BYTES: u64 = 16 << 20;
 const VOLUME_INODES: u64 = 4096;
+/// The most that `/dev/shm` takes where there is one, in bytes and inodes.
+const SHARED_BYTES: u64 = 64 << 20;
+const SHARED_INODES: u64 = 1024;
 /// The least that a tmpfs of a flexible size may be left with.
 const LEAST_BYTES: u64 = 64 << 10;
 
-/// Lays out the operator's tmpfs and one over each of the image's volumes, so that none of those becomes a
+/// Lays out the operator's tmpfs, `/dev/shm` where memory is `shared`, and one over each of the image's volumes, so that none of those becomes a
 /// writable, executable directory on the host. Together they never take more than half of the memory: what
 /// is written to them counts against the container, and a full scratch space should be `ENOSPC` and not the
 /// kernel's choice of a victim.
 pub(super) fn scratch(
     mounts: &[TmpfsMount],
+    shared: bool,
     volumes: &[String],
     memory: MemoryLimit,
 ) -> Result<Tmpfs, Vec<Violation>> {
@@ -23,6 +27,10 @@ pub(super) fn scratch(
     let mut sizes: BTreeMap<&str, (TmpfsSize, u64)> = BTreeMap::new();
     for mount in mounts {
         sizes.insert(mount.path(), (mount.size(), mount.max_inodes()));
+    }
+    if shared {
+        let size = TmpfsSize::HalfOfMemoryUpTo(SHARED_BYTES);
+        sizes.insert(SHARED_MEMORY, (size, SHARED_INODES));
     }
     for volume in volumes {
         let path = volume.trim_end_matches('/');
@@ -61,15 +69,22 @@ pub(super) fn scratch(
     if !found.is_empty() {
         return Err(found);
     }
-    let share = share.unwrap_or(0);
     let flags = ["rw", "noexec", "nosuid", "nodev"].map(str::to_owned);
+    // What one that is content with less leaves is for those that take more.
+    let mut in_turn: Vec<_> = sizes.into_iter().collect();
+    in_turn.sort_by_key(|(_, (size, _))| most(*size));
+    let (mut left, mut waiting) = (left.unwrap_or(0), flexible);
     Ok(Tmpfs(
-        sizes
+        in_turn
             .into_iter()
             .map(|(path, (size, max_inodes))| {
                 let size_bytes = match size {
                     TmpfsSize::Exactly(bytes) => bytes,
-                    TmpfsSize::HalfOfMemoryUpTo(most) => share.min(most) & !0xfff,
+                    TmpfsSize::HalfOfMemoryUpTo(most) => {
+                        let bytes = (left / waiting).min(most) & !0xfff;
+                        (left, waiting) = (left - bytes, waiting - 1);
+                        bytes
+                    }
                 };
                 let options = TmpfsOptions {
                     size_bytes,
@@ -81,4 +96,9 @@ pub(super) fn scratch(
             })
             .collect(),
     ))
+}
+
+const fn most(size: TmpfsSize) -> u64 {
+    let (TmpfsSize::Exactly(bytes) | TmpfsSize::HalfOfMemoryUpTo(bytes)) = size;
+    bytes
 }

@@ -27,18 +27,27 @@ pub(super) enum DataError {
         first: usize,
         second: usize,
     },
+    /// Differences that are over another profile than the given one.
+    #[error("the profile is over {over:?}, and was given {base:?}")]
+    Base { over: String, base: String },
+    /// A difference that is none.
+    #[error("{name} is answered as before, or was not known before")]
+    Same { name: String },
 }
 
 /// A profile as it is written down.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Data {
     pub(super) name: String,
+    /// Of which profile the groups are the differences: what they name is decided by them alone.
+    #[serde(default)]
+    over: String,
     pub(super) groups: Vec<Group>,
 }
 
 /// System calls that are answered alike, for one reason.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Group {
     pub(super) reason: String,
@@ -84,22 +93,22 @@ impl Errno {
 }
 
 /// A test of one argument: its bits under the mask are one of some values, or none of them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Condition {
-    arg: u8,
+    pub(super) arg: u8,
     #[serde(default)]
-    mask: Word,
+    pub(super) mask: Word,
     #[serde(default, rename = "in")]
-    one_of: BTreeMap<String, Word>,
+    pub(super) one_of: BTreeMap<String, Word>,
     #[serde(default, rename = "not_in")]
-    none_of: BTreeMap<String, Word>,
+    pub(super) none_of: BTreeMap<String, Word>,
 }
 
 /// 32 bits, written as a number or as `"0x…"`. All of them are set where nothing is written.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "Number")]
-struct Word(u32);
+pub(super) struct Word(pub(super) u32);
 
 impl Default for Word {
     fn default() -> Self {
@@ -148,6 +157,38 @@ pub(super) struct Bits {
 }
 
 impl Data {
+    /// The whole profile of which `changes` are the differences from this one.
+    pub(super) fn with(&self, changes: Self) -> Result<Self, DataError> {
+        let Self { name, over, groups } = changes;
+        if over != self.name {
+            let base = self.name.clone();
+            return Err(DataError::Base { over, base });
+        }
+        for group in &groups {
+            for name in &group.names {
+                let is_same = |g: &Group| {
+                    g.action == group.action && g.when.is_empty() && group.when.is_empty()
+                };
+                let mut before = self.groups.iter().filter(|g| g.names.contains(name));
+                if before.all(is_same) {
+                    let name = name.clone();
+                    return Err(DataError::Same { name });
+                }
+            }
+        }
+        let kept = self.groups.iter().cloned().map(|mut group| {
+            let changed = |name: &String| groups.iter().any(|g| g.names.contains(name));
+            group.names.retain(|name| !changed(name));
+            group
+        });
+        let kept: Vec<Group> = kept.filter(|group| !group.names.is_empty()).collect();
+        Ok(Self {
+            name,
+            over: String::new(),
+            groups: [kept, groups].concat(),
+        })
+    }
+
     /// The rules, in the order of the data. No two of them apply to the same call.
     pub(super) fn rules(&self) -> Result<Vec<Rule<'_>>, DataError> {
         let mut rules: Vec<Rule<'_>> = Vec::new();

@@ -2,10 +2,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::SeccompProfile;
 use super::data::{Action, Data, DataError};
-
-const STRICT: &str = include_str!("strict.json");
+use super::{STRICT, SeccompProfile, SeccompProfileName};
 
 /// Refused whatever the arguments are. Kept apart from the data on purpose: an edit there that
 /// opens one of these has to be made here as well.
@@ -47,7 +45,11 @@ fn answer(profile: &Value, name: &str, args: [u64; 6]) -> Option<u64> {
 }
 
 fn strict() -> Value {
-    serde_json::from_str(&SeccompProfile::strict().to_oci_json()).unwrap()
+    compiled(SeccompProfileName::Strict)
+}
+
+fn compiled(name: SeccompProfileName) -> Value {
+    serde_json::from_str(&SeccompProfile::named(name).to_oci_json()).unwrap()
 }
 
 #[test]
@@ -74,6 +76,114 @@ fn default_is_refusal_on_the_native_architecture() {
 fn compiling_is_repeatable() {
     let again = SeccompProfile::parse(STRICT).unwrap();
     assert_eq!(&again, SeccompProfile::strict());
+}
+
+#[test]
+fn a_profile_has_the_name_that_it_is_chosen_by() {
+    for name in SeccompProfileName::ALL {
+        assert_eq!(SeccompProfile::named(name).name(), name.as_str());
+        assert_eq!(name.as_str().parse(), Ok(name));
+        assert_eq!(serde_json::to_value(name).unwrap(), name.as_str());
+    }
+    let names = SeccompProfile::all().map(SeccompProfile::name);
+    assert!(names.eq(SeccompProfileName::ALL.map(SeccompProfileName::as_str)));
+    let refused = "unconfined".parse::<SeccompProfileName>().unwrap_err();
+    assert!(refused.to_string().contains("strict, compat, no_memfd"));
+}
+
+/// Call by call, as a profile is chosen for what is written in its own file.
+#[test]
+fn the_other_profiles_are_strict_but_for_their_differences() {
+    use SeccompProfileName::{Compat, NoMemfd, Strict};
+    const SHARED: [&str; 8] = [
+        "semctl",
+        "semget",
+        "semop",
+        "semtimedop",
+        "shmat",
+        "shmctl",
+        "shmdt",
+        "shmget",
+    ];
+    let data: Data = serde_json::from_str(STRICT).unwrap();
+    let names = data.groups.iter().flat_map(|group| &group.names);
+    let arguments = [
+        0,
+        1,
+        2,
+        3,
+        5,
+        8,
+        16,
+        40,
+        0o20_600,
+        0x5412,
+        0x1000_0011,
+        u64::MAX,
+    ];
+    let [strict, compat, no_memfd] = [Strict, Compat, NoMemfd].map(compiled);
+    for name in names {
+        for arg in arguments {
+            let args = [arg; 6];
+            let [before, shared, closed] =
+                [&strict, &compat, &no_memfd].map(|profile| answer(profile, name, args));
+            let is_shared = SHARED.contains(&name.as_str());
+            assert_eq!(shared, if is_shared { None } else { before }, "{name}");
+            let is_memfd = name == "memfd_create";
+            assert_eq!(closed, if is_memfd { Some(38) } else { before }, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_difference_is_over_the_right_profile_and_is_one() {
+    let check = |over: &str, group: &str| {
+        let strict: Data = serde_json::from_str(STRICT).unwrap();
+        let text =
+            format!(r#"{{"name": "x", "over": "{over}", "groups": [{{"reason": "r", {group}}}]}}"#);
+        strict.with(serde_json::from_str(&text).unwrap())
+    };
+    let allow = |name: &str| format!(r#""action": "allow", "names": ["{name}"]"#);
+    let base = check("loose", &allow("shmget")).unwrap_err();
+    assert!(matches!(base, DataError::Base { .. }), "{base}");
+    for name in ["read", "no_such_call"] {
+        let same = check("strict", &allow(name)).unwrap_err();
+        assert!(
+            matches!(&same, DataError::Same { name: n } if n == name),
+            "{same}"
+        );
+    }
+    // Of what was conditional before, nothing is left.
+    let whole = check("strict", &allow("socket")).unwrap();
+    assert_eq!(
+        whole
+            .rules()
+            .unwrap()
+            .iter()
+            .filter(|r| r.names.contains(&"socket".to_owned()))
+            .count(),
+        1
+    );
+    assert!(whole.groups.iter().all(|group| !group.names.is_empty()));
+    let narrower =
+        r#""action": "allow", "names": ["read"], "when": [{"arg": 0, "in": {"stdin": 0}}]"#;
+    assert!(check("strict", narrower).is_ok());
+}
+
+/// What kernels have gained since 5.10 is decided, and not left to the default by oversight.
+#[test]
+fn what_is_new_in_the_kernel_has_its_decision() {
+    const NEW: &str = "
+        process_madvise epoll_pwait2 mount_setattr quotactl_fd landlock_create_ruleset landlock_add_rule
+        landlock_restrict_self memfd_secret process_mrelease futex_waitv set_mempolicy_home_node cachestat fchmodat2
+        map_shadow_stack futex_wake futex_wait futex_requeue statmount listmount lsm_get_self_attr lsm_set_self_attr
+        lsm_list_modules mseal setxattrat getxattrat listxattrat removexattrat open_tree_attr file_getattr file_setattr
+        listns uretprobe uprobe";
+    let data: Data = serde_json::from_str(STRICT).unwrap();
+    for name in NEW.split_whitespace() {
+        let of = |group: &&super::data::Group| group.names.iter().any(|n| n == name);
+        assert!(data.groups.iter().any(|group| of(&group)), "{name}");
+    }
 }
 
 #[test]
@@ -164,6 +274,20 @@ fn arguments_decide() {
         ("ioctl", &[0, 0xffff_ffff_0000_541c], EPERM),
         ("ioctl", &[0, 0x5423], EPERM),
         ("ioctl", &[0x5412, 0x5413], OK),
+        ("prlimit64", &[0, 7], OK),
+        ("prlimit64", &[1, 7], EPERM),
+        ("prlimit64", &[0xffff_ffff], EPERM),
+        ("sched_setscheduler", &[7, 0], OK),
+        ("sched_setscheduler", &[0, 0x4000_0003], OK),
+        ("sched_setscheduler", &[0, 1], EPERM),
+        ("sched_setscheduler", &[0, 2], EPERM),
+        ("sched_setscheduler", &[0, 6], EPERM),
+        ("sched_setscheduler", &[0, 0x4000_0001], EPERM),
+        ("sched_setattr", &[], ENOSYS),
+        ("setpriority", &[0, 0, 19], OK),
+        ("setpriority", &[0, 0, 0], OK),
+        ("setpriority", &[0, 0, 0xffff_ffff], EPERM),
+        ("setpriority", &[0, 0, 0xffff_ffff_ffff_ffec], EPERM),
         ("personality", &[0], OK),
         ("personality", &[8], OK),
         ("personality", &[u64::MAX], OK),

@@ -1,6 +1,7 @@
 //! The policy: what it refuses, all at once, and what it plans.
 
 mod image;
+mod profile;
 mod request;
 
 use clawbox_containers::{

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use clawbox::{
     Capabilities, ConnectOptions, ContainerResult, ContainerSecurityConfig, ContainerSpawnRequest,
     ImageRule, InitProgram, PolicyItem, PullPolicy, ResourceLimits,
+    containers::seccomp::SeccompProfileName,
     types::{CpuQuota, DEFAULT_AGENT_IMAGE, MemoryLimit, OutputLimit, PidsLimit, Timeout},
 };
 use report::Report;
@@ -49,10 +50,19 @@ pub(crate) struct Args {
     /// Set an environment variable (repeatable)
     #[arg(short, long = "env", value_name = "KEY=VALUE", value_parser = values::variable)]
     env: Vec<(String, String)>,
-    /// Process 1. With `engine`, nobody asks the kernel what holds, the engine's records keep the environment and the
-    /// token, no command can be added, and only a live clawbox holds the deadline
+    /// Process 1; with `engine` nobody asks the kernel what holds
+    ///
+    /// With `engine` the engine's records also keep the environment and the token, no command can be added, and only
+    /// a live clawbox holds the deadline.
     #[arg(long, value_enum, value_name = "PROGRAM", default_value_t)]
     init: Init,
+    /// System call filter: strict, compat or no-memfd
+    ///
+    /// `compat` is strict with shared memory: System V segments and semaphores, and /dev/shm. `no-memfd` is strict
+    /// without memfd_create, so that nothing can be executed but what the image has.
+    #[arg(long, value_enum, value_name = "FILTER", default_value_t)]
+    #[arg(hide_possible_values = true)]
+    profile: Profile,
     /// Let it reach the proxy at this socket, DIRECTORY/proxy.sock
     #[arg(long, value_name = "PATH")]
     proxy_socket: Option<PathBuf>,
@@ -88,6 +98,18 @@ enum Init {
     Clawbox,
     /// The engine's own
     Engine,
+}
+
+/// The system call filter.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Profile {
+    /// What agents need
+    #[default]
+    Strict,
+    /// With System V segments and semaphores, and /dev/shm
+    Compat,
+    /// Without memfd_create
+    NoMemfd,
 }
 
 /// Runs the command, and gives its exit status or clawbox's own.
@@ -141,6 +163,7 @@ impl Args {
     fn options(&self, pull: &Arc<Pull>) -> ConnectOptions {
         let mut security = ContainerSecurityConfig::new()
             .with_pull(self.pull.into())
+            .with_seccomp_profile(self.profile.into())
             .with_init(self.init.into());
         let rules = self.allow_image.iter().map(ToString::to_string);
         security.allowed_images.extend(rules);
@@ -171,6 +194,16 @@ impl From<Pulling> for PullPolicy {
             Pulling::Never => Self::Never,
             Pulling::IfMissing => Self::IfMissing,
             Pulling::Always => Self::Always,
+        }
+    }
+}
+
+impl From<Profile> for SeccompProfileName {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Strict => Self::Strict,
+            Profile::Compat => Self::Compat,
+            Profile::NoMemfd => Self::NoMemfd,
         }
     }
 }
@@ -215,6 +248,7 @@ mod tests {
         let security = args.options(&Pull::new("a", Say::default())).security;
         assert_eq!(security.allowed_images, config.allowed_images);
         assert_eq!(security.init, config.init);
+        assert_eq!(security.seccomp_profile, config.seccomp_profile);
     }
 
     #[test]
@@ -244,6 +278,15 @@ mod tests {
                 parse(&["--allow-degraded", given]).options(&Pull::new("a", Say::default()));
             let allowed = options.security.allow_degraded;
             assert!(allowed.iter().eq(expected), "{given}: {allowed:?}");
+        }
+    }
+
+    #[test]
+    fn each_profile_is_the_librarys_of_that_name() {
+        for profile in SeccompProfileName::ALL {
+            let name = profile.as_str().replace('_', "-");
+            let options = parse(&["--profile", &name]).options(&Pull::new("a", Say::default()));
+            assert_eq!(options.security.seccomp_profile, profile);
         }
     }
 

@@ -29,7 +29,7 @@ fn what_the_kernel_gives_is_told_in_words() {
         (PolicyItem::Capabilities, "none in any set"),
         (
             PolicyItem::Seccomp,
-            "filter, which refuses the 18 calls tried",
+            "filter, which answers the 22 calls tried as planned",
         ),
         (PolicyItem::Network, "its own, with lo"),
         (PolicyItem::Ipc, "its own, without /dev/shm"),
