@@ -72,3 +72,32 @@ fn a_command_that_may_run_has_not_failed_yet() {
     ];
     check(ONE, &steps);
 }
+
+#[test]
+fn what_is_created_late_is_found_also_where_its_name_was_given_anew() {
+    let late = Trouble {
+        kind: Kind::CreatedLate,
+        on: Op::Create,
+        times: Some(1),
+        delay: Duration::from_secs(120),
+    };
+    let again = Step::Spawn {
+        program: Program::Ok,
+        limit: 21,
+        again: Some(0),
+    };
+    for ends_with_a_drop in [true, false] {
+        let steps = [
+            Step::Fail(late),
+            spawn(Program::Ok, 21),
+            Step::Time(Duration::from_secs(62)),
+            again,
+            Step::Turns(1),
+        ];
+        let setup = Setup {
+            ends_with_a_drop,
+            ..ONE
+        };
+        check(setup, &steps);
+    }
+}

@@ -252,18 +252,26 @@ impl<E: ContainerEngine> Drop for Tether<E> {
     }
 }
 
+/// The task that sees to what another has left. Where it is torn down too, the next call begins anew.
+struct Tending(Arc<Record>);
+
+impl Drop for Tending {
+    fn drop(&mut self) {
+        let done = self.0.gone.is_cancelled();
+        self.0.untended.store(!done, Ordering::Relaxed);
+    }
+}
+
 impl<E: ContainerEngine> Shared<E> {
     /// Removes what the torn down task of a container has left, in a task of its own.
     pub(super) fn tend(self: &Arc<Self>, record: &Arc<Record>) {
         if record.untended.swap(false, Ordering::Relaxed) {
-            let tether = Tether {
-                shared: Arc::clone(self),
-                record: Arc::clone(record),
-            };
+            let (shared, tending) = (Arc::clone(self), Tending(Arc::clone(record)));
             tokio::spawn(async move {
-                let id = tether.record.info().container_id;
-                tether.shared.remove_until_gone(&id).await;
-                tether.record.set_gone();
+                let record = &tending.0;
+                let id = record.info().container_id;
+                shared.remove_until_gone(&id).await;
+                record.set_gone();
             });
         }
     }
@@ -273,9 +281,9 @@ impl<E: ContainerEngine> Shared<E> {
     async fn look_again(&self, id: &ContainerId) {
         for pause in LOOK_AGAIN {
             sleep(pause).await;
-            if self.registry.get(id).is_some() {
-                // The name has been given anew.
-                return;
+            if self.registry.holds(id) {
+                // The name has been given anew, and is taken as long.
+                continue;
             }
             let found = self.calls.engine.inspect(id);
             if self
@@ -283,7 +291,7 @@ impl<E: ContainerEngine> Shared<E> {
                 .query("inspect the container", found)
                 .await
                 .is_ok()
-                && self.registry.get(id).is_none()
+                && !self.registry.holds(id)
             {
                 let removal = self.remove_until_gone(id).await;
                 tracing::warn!(container = %id, ?removal, "container created after it was given up");

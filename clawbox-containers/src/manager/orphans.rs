@@ -66,7 +66,7 @@ impl<E: ContainerEngine> Shared<E> {
         Ok(())
     }
 
-    /// Removes the containers of dead owners, and those of this manager's that it does not know: what a
+    /// Removes the containers of dead owners, and those of this manager's that no task of its sees to: what a
     /// failed spawn could not take back. A newborn is known before the engine hears of it.
     pub(super) async fn reap_orphans(&self) -> ContainerResult<usize> {
         let mut reaped = 0;
@@ -74,7 +74,7 @@ impl<E: ContainerEngine> Shared<E> {
         let mut claims = BTreeMap::new();
         for (ours, _) in self.ours().await? {
             let orphan = if ours.owner == self.owner {
-                self.registry.get(&ours.id).is_none()
+                !self.registry.holds(&ours.id)
             } else {
                 let claim = claims
                     .entry(ours.owner)

@@ -9,7 +9,10 @@ use crate::{
 use clawbox_types::{ContainerId, ContainerInfo, ContainerStatus, EnforcementReport, ExitReport};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -114,6 +117,13 @@ impl Registry {
     pub(crate) fn find(&self, id: &ContainerId) -> ContainerResult<Arc<Record>> {
         self.get(id)
             .ok_or_else(|| ContainerError::NotFound { id: id.clone() })
+    }
+
+    /// Whether a task sees to a container of this name, so that it is nobody else's to remove.
+    pub(crate) fn holds(&self, id: &ContainerId) -> bool {
+        self.get(id).is_some_and(|record| {
+            !record.gone.is_cancelled() && !record.untended.load(Ordering::Relaxed)
+        })
     }
 
     /// Every record, oldest first.
