@@ -150,7 +150,12 @@ impl World {
             return Ok(());
         }
         if info.status == ContainerStatus::Running {
-            return run.map(drop).ok_or_else(|| "it never ran".to_owned());
+            // What is taken away at once had no turn to leave a note.
+            let taken = container.vanished || self.thieves;
+            return match run.is_some() || taken {
+                true => Ok(()),
+                false => Err("it never ran".to_owned()),
+            };
         }
         if run.is_some_and(|run| run.until.is_none()) {
             return Err("it runs".to_owned());

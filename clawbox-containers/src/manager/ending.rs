@@ -223,10 +223,9 @@ impl<E: ContainerEngine> Life<E> {
             Err(error) => {
                 // It may have ended meanwhile; if it has not, the signal is sent again.
                 tracing::debug!(container = %self.id(), %error, signal = signal.name(), "signal not delivered");
-                match refusal(&error) {
-                    Some(_) => force.denied(),
-                    // Whether it was delivered is not known.
-                    None => {}
+                // Without the engine's word, whether it was delivered is not known.
+                if refusal(&error).is_some() {
+                    force.denied();
                 }
                 self.signal_by_link(signal, force);
             }
