@@ -4,6 +4,7 @@
 
 mod capacity;
 mod deadline;
+mod events;
 mod exec;
 mod kill;
 mod orphans;
