@@ -5,6 +5,7 @@ mod consent;
 mod demo;
 mod engines;
 mod fixture;
+mod fuzz;
 mod guest;
 mod http;
 mod image;
@@ -52,6 +53,8 @@ enum Chore {
         #[arg(long)]
         yes: bool,
     },
+    /// Try a million inputs on each property of what comes from outside
+    Fuzz(fuzz::Options),
     /// Run the conformance suite on every engine there is, and rewrite docs/CONFORMANCE.md
     Matrix(matrix::Options),
     /// Run the suite on rootless Podman in a virtual machine, where its limits hold
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Chore::Test(options) => test::run(options),
         Chore::Engines(action) => engines::run(action),
         Chore::Bench { yes } => bench::run(Consent::new(*yes)),
+        Chore::Fuzz(options) => fuzz::run(options),
         Chore::Matrix(options) => matrix::run(options),
         Chore::Guest(options) => guest::run(options),
         Chore::Fixture { yes } => image::run(Consent::new(*yes)),

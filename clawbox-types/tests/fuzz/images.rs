@@ -2,7 +2,8 @@
 
 use crate::{
     mutate::{damage, damaged},
-    named::{Named, NamedByRule, Parts, digest, parts},
+    named::{Named, NamedByRule},
+    parts::{Parts, digest, parts},
 };
 use clawbox_types::{DEFAULT_ALLOWED_IMAGES, ImageRef, ImageRule};
 use proptest::{prelude::*, sample::select};
@@ -131,7 +132,7 @@ proptest! {
     #[test]
     fn a_rule_allows_exactly_what_it_names(
         image in parts(), kind in 0..5_usize, keep in 0..4_usize, other in proptest::option::weighted(0.2, select(&["a", "evil"][..])),
-        host in proptest::option::weighted(0.2, crate::named::host()),
+        host in proptest::option::weighted(0.2, crate::parts::host()),
     ) {
         let mut source = image.clone();
         source.host = host.unwrap_or(source.host);

@@ -5,5 +5,6 @@
 mod images;
 mod mutate;
 mod named;
+mod parts;
 mod requests;
 mod values;

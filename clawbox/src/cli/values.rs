@@ -204,4 +204,72 @@ mod tests {
         assert_eq!(variable("A="), Ok(("A".to_owned(), String::new())));
         assert!(variable("A").is_err());
     }
+
+    mod fuzz {
+        use super::super::*;
+        use proptest::prelude::*;
+
+        /// A number that may be too large for anything, and a unit that may be none.
+        fn amount() -> impl Strategy<Value = (u128, String)> {
+            let number = prop_oneof![
+                0..5000_u128,
+                any::<u64>().prop_map(u128::from),
+                (0..70_u32, 0..2_u128).prop_map(|(bits, off)| (1_u128 << bits) - 1 + off),
+            ];
+            let units = "|b|k|m|g|t|K|M|KiB|mib|GiB|TIB|kb|e9|e|\\.5m| m|m |p";
+            (number, units.prop_map(String::from))
+        }
+
+        fn bytes(number: u128, unit: &str) -> Option<u128> {
+            let scale = match unit.to_ascii_lowercase().trim_end_matches("ib") {
+                "" | "b" => 1,
+                "k" => 1 << 10,
+                "m" => 1 << 20,
+                "g" => 1 << 30,
+                "t" => 1_u128 << 40,
+                _ => return None,
+            };
+            Some(number * scale)
+        }
+
+        proptest! {
+            #[test]
+            fn a_size_is_what_it_says_or_refused((number, unit) in amount()) {
+                let text = format!("{number}{unit}");
+                let known = bytes(number, &unit);
+                let whole = known.filter(|n| n % (1 << 20) == 0).map(|n| n >> 20);
+                let whole = whole.filter(|n| (6..=16 << 20).contains(n));
+                prop_assert_eq!(memory(&text).ok().map(|limit| u128::from(limit.get())), whole, "{}", &text);
+                let kept = known.filter(|n| *n <= 1 << 30);
+                prop_assert_eq!(output(&text).ok().map(|limit| u128::from(limit.get())), kept, "{}", &text);
+            }
+
+            #[test]
+            fn cpus_are_what_they_say_or_refused(whole in 0..3000_u64, digits in "[0-9]{1,5}", odd in "|-|\\+|e3| ") {
+                let text = format!("{odd}{whole}.{digits}");
+                let padded = format!("{digits:0<5}");
+                let part: u64 = padded.parse().expect("digits");
+                let fits = odd.is_empty() && part % 100 == 0;
+                let thousandths = Some(whole * 1000 + part / 100).filter(|n| fits && (10..=1_024_000).contains(n));
+                prop_assert_eq!(cpus(&text).ok().map(|quota| u64::from(quota.get())), thousandths, "{}", &text);
+            }
+
+            #[test]
+            fn any_text_is_a_value_or_an_error(text in "\\PC{0,20}|[0-9]{0,25}[a-zA-Z. :=-]{0,6}[0-9a-z]{0,6}") {
+                for error in [memory(&text).err(), output(&text).err(), cpus(&text).err()].into_iter().flatten() {
+                    prop_assert!(!error.is_empty());
+                }
+                if let Ok(limit) = pids(&text) {
+                    prop_assert_eq!(text.parse::<u32>(), Ok(limit.get()));
+                }
+                if let Ok(limit) = timeout(&text) {
+                    prop_assert!((100..=30 * 86_400_000).contains(&limit.get()));
+                }
+                if let Ok((key, value)) = variable(&text) {
+                    prop_assert_eq!(format!("{key}={value}"), text);
+                    prop_assert!(!key.contains('='));
+                }
+            }
+        }
+    }
 }
