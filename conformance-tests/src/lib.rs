@@ -30,7 +30,8 @@
 //! suite for programs that show results in their own way. [`sabotage`] is the suite's own test.
 //!
 //! For what a backend has to show beyond the suite there are [`golden`], a plan for the unit tests of its encoder and its
-//! decoder, and [`test_engine`], which runs its own tests on a real engine.
+//! decoder, and [`test_engine`], which runs its own tests on a real engine; with the feature `proptest` also `odd`, which
+//! makes answers that no engine should give.
 
 mod case;
 mod cases;
@@ -41,6 +42,8 @@ pub mod golden;
 mod harness;
 mod host;
 mod ledger;
+#[cfg(feature = "proptest")]
+pub mod odd;
 mod planted;
 mod proxy;
 mod report;
