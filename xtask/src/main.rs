@@ -4,6 +4,7 @@ mod bench;
 mod consent;
 mod demo;
 mod engines;
+mod features;
 mod fixture;
 mod fuzz;
 mod guest;

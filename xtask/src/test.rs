@@ -2,17 +2,16 @@
 
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
-use serde_json::Value;
 
 use crate::consent::{Consent, in_ci};
 use crate::engines::session::Session;
 use crate::engines::{Kind, Service, runner};
+use crate::features;
 use crate::image::Fixture;
 use crate::interrupt;
 use crate::matrix;
-use crate::say::say;
 use crate::steps::Steps;
 use crate::workspace::{cargo, run as done};
 
@@ -110,7 +109,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let crates = ["-p", "clawbox-types", "-p", "clawbox-containers"];
         done(cargo(["test", "--release"])?.args(crates))
     });
-    steps.step("feature combinations", features);
+    steps.step("feature combinations", features::check);
     steps.finish()
 }
 
@@ -149,70 +148,5 @@ impl Engines {
             done(self.tell(tests.args(*args), &[Kind::PodmanRootless]))?;
         }
         Ok(())
-    }
-}
-
-/// The facade must build without warnings with every set of its features.
-fn features() -> Result<()> {
-    for set in subsets(&facade_features()?) {
-        let set = set.join(",");
-        say!("features: [{set}]");
-        let args = [
-            "clippy",
-            "--quiet",
-            "-p",
-            "clawbox",
-            "--no-default-features",
-        ];
-        let mut clippy = cargo(args)?;
-        clippy.args(["--features", &set, "--", "-D", "warnings"]);
-        done(&mut clippy).with_context(|| format!("with the features [{set}]"))?;
-    }
-    Ok(())
-}
-
-fn facade_features() -> Result<Vec<String>> {
-    let output = cargo(["metadata", "--no-deps", "--format-version", "1"])?
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("start cargo metadata")?;
-    let metadata: Value = serde_json::from_slice(&output.stdout)
-        .context("cargo metadata did not answer with JSON")?;
-    let features = metadata["packages"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|package| package["name"] == "clawbox")
-        .and_then(|package| package["features"].as_object())
-        .context("cargo metadata does not list the package clawbox")?;
-    Ok(features
-        .keys()
-        .filter(|name| *name != "default")
-        .cloned()
-        .collect())
-}
-
-fn subsets(all: &[String]) -> Vec<Vec<String>> {
-    let mut sets = vec![Vec::new()];
-    for feature in all {
-        let with: Vec<Vec<String>> = sets
-            .iter()
-            .map(|set| [set.as_slice(), std::slice::from_ref(feature)].concat())
-            .collect();
-        sets.extend(with);
-    }
-    sets
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_set_of_features_is_there_once() {
-        let sets = subsets(&["a", "b", "c"].map(String::from));
-        let mut names: Vec<String> = sets.iter().map(|set| set.concat()).collect();
-        names.sort();
-        assert_eq!(names, ["", "a", "ab", "abc", "ac", "b", "bc", "c"]);
     }
 }
