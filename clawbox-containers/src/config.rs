@@ -45,6 +45,9 @@ pub struct ContainerSecurityConfig {
     pub seccomp_profile: SeccompProfileName,
     /// Who is process 1. `clawbox` by default.
     pub init: InitProgram,
+    /// Whether an image is refused that asks for what it does not get: a volume, a reserved variable, a health check,
+    /// another stop signal, labels of clawbox's. Each is overridden or left out otherwise. `false` by default.
+    pub strict_images: bool,
     /// The items that may fail to be enforced on this host. Empty by default: all must hold.
     pub allow_degraded: BTreeSet<PolicyItem>,
 }
@@ -106,6 +109,13 @@ impl ContainerSecurityConfig {
         self
     }
 
+    /// Sets whether an image is refused that asks for what it does not get.
+    #[must_use]
+    pub const fn with_strict_images(mut self, strict: bool) -> Self {
+        self.strict_images = strict;
+        self
+    }
+
     /// Lets `item` fail to be enforced.
     #[must_use]
     pub fn with_degraded(mut self, item: PolicyItem) -> Self {
@@ -132,6 +142,7 @@ impl Default for ContainerSecurityConfig {
             max_file_bytes: 1 << 30,
             seccomp_profile: SeccompProfileName::default(),
             init: InitProgram::default(),
+            strict_images: false,
             allow_degraded: BTreeSet::new(),
         }
     }

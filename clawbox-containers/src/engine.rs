@@ -154,6 +154,14 @@ pub struct ImageFacts {
     pub working_dir: String,
     /// `VOLUME`s.
     pub volumes: Vec<String>,
+    /// `STOPSIGNAL`, as it is written; empty where there is none.
+    pub stop_signal: String,
+    /// Whether there is a `HEALTHCHECK`.
+    pub health_check: bool,
+    /// `LABEL`s.
+    pub labels: BTreeMap<String, String>,
+    /// What the engine knows it by at registries, as `repository@digest`; nothing for one that was imported or built.
+    pub digests: Vec<String>,
 }
 
 /// What an engine holds of a container.

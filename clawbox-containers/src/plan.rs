@@ -5,6 +5,7 @@ use crate::aspects::{
     Init, Ipc, KernelPaths, LogBound, Name, Namespaces, Network, Seccomp, Tmpfs, Ulimits,
 };
 use crate::init::Errand;
+use clawbox_types::ImageIdentity;
 
 /// A container as the policy wants it, complete and explicit.
 ///
@@ -14,11 +15,22 @@ use crate::init::Errand;
 pub struct ContainerPlan {
     spec: PlanSpec,
     errand: Option<Errand>,
+    image: ImageIdentity,
 }
 
 impl ContainerPlan {
-    pub(crate) const fn new(spec: PlanSpec, errand: Option<Errand>) -> Self {
-        Self { spec, errand }
+    pub(crate) const fn new(spec: PlanSpec, errand: Option<Errand>, image: ImageIdentity) -> Self {
+        Self {
+            spec,
+            errand,
+            image,
+        }
+    }
+
+    /// Which image was asked for, and what it was taken for. Containers are made of the latter.
+    #[must_use]
+    pub const fn image(&self) -> &ImageIdentity {
+        &self.image
     }
 
     /// What process 1 is to run, where that is ours. The engine never hears of it.

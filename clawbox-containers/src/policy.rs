@@ -6,6 +6,7 @@
 
 mod admit;
 mod compile;
+mod image;
 mod reserved;
 mod scratch;
 
@@ -41,6 +42,7 @@ pub struct SecurityPolicy {
     max_file_bytes: u64,
     seccomp_profile: SeccompProfileName,
     init: InitProgram,
+    strict_images: bool,
     allow_degraded: BTreeSet<PolicyItem>,
 }
 
@@ -67,6 +69,7 @@ impl SecurityPolicy {
             max_file_bytes,
             seccomp_profile,
             init,
+            strict_images,
             allow_degraded,
         } = config;
         let mut check = Checks::default();
@@ -103,6 +106,7 @@ impl SecurityPolicy {
                 max_file_bytes: max_file_bytes?,
                 seccomp_profile: *seccomp_profile,
                 init: *init,
+                strict_images: *strict_images,
                 allow_degraded: allow_degraded.clone(),
             })
         })();

@@ -116,7 +116,10 @@ prop_compose! {
         working_dir in mostly(Just(String::new()), path()),
         volumes in vec(path(), 0..3),
     ) -> ImageFacts {
-        ImageFacts { id: "sha256:1".to_owned(), entrypoint, command, env, working_dir, volumes }
+        ImageFacts {
+            id: "sha256:1".to_owned(), entrypoint, command, env, working_dir, volumes,
+            ..ImageFacts::default()
+        }
     }
 }
 

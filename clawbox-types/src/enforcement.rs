@@ -1,6 +1,6 @@
 //! What was asked of an engine, what was observed, and whether they agree.
 
-use crate::PolicyItem;
+use crate::{ImageRef, PolicyItem};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -78,6 +78,31 @@ impl fmt::Display for ItemReport {
     }
 }
 
+/// Which image was asked for, and what an engine took it for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ImageIdentity {
+    /// What was asked for, in its canonical form.
+    pub reference: ImageRef,
+    /// The image's id at the engine, by which the container was created.
+    pub id: String,
+    /// The digest by which the registry of `reference` has it, where the engine knows one: an image that was imported or
+    /// built has none.
+    pub digest: Option<String>,
+}
+
+impl ImageIdentity {
+    /// This image, as an engine has it.
+    pub fn new(reference: ImageRef, id: impl Into<String>, digest: Option<String>) -> Self {
+        Self {
+            reference,
+            id: id.into(),
+            digest,
+        }
+    }
+}
+
 /// Every policy item of one container, in the order of [`PolicyItem::ALL`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,13 +112,27 @@ pub struct EnforcementReport {
     pub items: Vec<ItemReport>,
     /// What the engine warned of when it created the container.
     pub warnings: Vec<String>,
+    /// The image that the container was made of; told by a manager, which knows what was asked for.
+    #[serde(default)]
+    pub image: Option<ImageIdentity>,
 }
 
 impl EnforcementReport {
     /// A report of these items and warnings.
     #[must_use]
     pub const fn new(items: Vec<ItemReport>, warnings: Vec<String>) -> Self {
-        Self { items, warnings }
+        Self {
+            items,
+            warnings,
+            image: None,
+        }
+    }
+
+    /// With the image that the container was made of.
+    #[must_use]
+    pub fn with_image(mut self, image: ImageIdentity) -> Self {
+        self.image = Some(image);
+        self
     }
 
     /// The report of one item.

@@ -38,7 +38,7 @@ mod violation;
 
 pub use capabilities::{Capabilities, NetworkCapabilities, ResourceLimits, SandboxPolicy};
 pub use command::{MAX_ARG_BYTES, MAX_ARGV_BYTES, check_argv, check_working_dir};
-pub use enforcement::{EnforcementReport, ItemReport, Verdict};
+pub use enforcement::{EnforcementReport, ImageIdentity, ItemReport, Verdict};
 pub use engine_info::{Ability, EngineInfo};
 pub use env::{EnvKey, EnvValue, MAX_ENV_ENTRIES, MAX_ENV_KEY_BYTES, MAX_ENV_VALUE_BYTES};
 pub use exec::{ExecReport, ExecRequest};

@@ -67,6 +67,7 @@ fn compile(image_id: &str, clawbox_init: bool) -> ContainerPlan {
         env: vec!["PATH=/bin".to_owned(), "LD_PRELOAD=/x".to_owned()],
         working_dir: "/srv".to_owned(),
         volumes: vec!["/vol".to_owned()],
+        ..ImageFacts::default()
     };
     let labels = [
         ("clawbox.schema", "1"),

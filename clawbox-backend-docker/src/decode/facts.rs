@@ -339,7 +339,7 @@ fn restarts(policy: Option<RestartPolicy>) -> bool {
     )
 }
 
-fn has_health_check(check: Option<HealthConfig>) -> bool {
+pub(super) fn has_health_check(check: Option<HealthConfig>) -> bool {
     check.is_some_and(|check| check.test.is_none_or(|test| test != ["NONE"]))
 }
 

@@ -1,5 +1,6 @@
 //! Images, and fetching them.
 
+use super::facts::has_health_check;
 use bollard::models::{CreateImageInfo, ImageInspect};
 use clawbox_containers::{
     decode::said,
@@ -18,6 +19,10 @@ pub(crate) fn image_facts(image: ImageInspect) -> EngineResult<ImageFacts> {
         env: config.env.unwrap_or_default(),
         working_dir: config.working_dir.unwrap_or_default(),
         volumes,
+        stop_signal: config.stop_signal.unwrap_or_default(),
+        health_check: has_health_check(config.healthcheck),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
+        digests: image.repo_digests.unwrap_or_default(),
     })
 }
 

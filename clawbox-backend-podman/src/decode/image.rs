@@ -19,7 +19,14 @@ pub(crate) fn image_facts(image: InspectImageResponseLibpod) -> EngineResult<Ima
         facts.working_dir = config.working_dir.unwrap_or_default();
         facts.volumes = config.volumes.unwrap_or_default().into_keys().collect();
         facts.volumes.sort();
+        facts.stop_signal = config.stop_signal.unwrap_or_default();
     }
+    facts.health_check = image.healthcheck.is_some_and(|check| {
+        let test = check.test.unwrap_or_default();
+        !test.is_empty() && test != ["NONE"]
+    });
+    facts.labels = image.labels.unwrap_or_default().into_iter().collect();
+    facts.digests = image.repo_digests.unwrap_or_default();
     Ok(facts)
 }
 

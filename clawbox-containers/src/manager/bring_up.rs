@@ -99,7 +99,8 @@ impl<E: ContainerEngine> Life<E> {
         let inspection = calls
             .query("inspect the container", calls.engine.inspect(self.id()))
             .await?;
-        let report = verify(plan.spec(), &inspection.facts, &warnings);
+        let report =
+            verify(plan.spec(), &inspection.facts, &warnings).with_image(plan.image().clone());
         let items = refusals(&report, self.shared.policy.allow_degraded());
         let warnings = not_understood(&warnings);
         if !items.is_empty() || !warnings.is_empty() {

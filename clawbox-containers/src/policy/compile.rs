@@ -2,7 +2,7 @@
 
 use super::{
     admit::{Admission, What},
-    reserved::reserved,
+    image::{self, STOP_SIGNAL},
     scratch::scratch,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     seccomp::SeccompProfile,
 };
 use clawbox_types::{
-    ContainerIdentity, EnvKey, EnvValue, Violation, check_argv, check_working_dir,
+    ContainerIdentity, EnvValue, ImageIdentity, ImageRef, Violation, check_argv, check_working_dir,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -84,10 +84,16 @@ impl Admission {
         image: &ImageFacts,
         placement: Placement,
     ) -> ContainerResult<ContainerPlan> {
+        let mut labels = placement.labels;
+        labels.insert("clawbox.policy".to_owned(), self.sandbox.to_string());
         let mut found = Vec::new();
         let argv = self.argv(image, &mut found);
         let working_dir = self.working_dir(image, &mut found);
         let environment = self.environment(image, &placement.identity, &mut found);
+        found.extend(image::impossible(image, &labels));
+        if self.policy.strict_images {
+            found.extend(image::overridden(image));
+        }
         let profile = self.policy.seccomp_profile;
         let shared = profile.has_shared_memory();
         let tmpfs = scratch(&self.policy.tmpfs, shared, &image.volumes, self.memory)
@@ -101,8 +107,6 @@ impl Admission {
             soft: value,
             hard: value,
         };
-        let mut labels = placement.labels;
-        labels.insert("clawbox.policy".to_owned(), self.sandbox.to_string());
         let binds = [
             (placement.proxy_dir, CONTAINER_SOCKET_DIR),
             (placement.init_dir.clone(), CONTAINER_INIT_DIR),
@@ -199,7 +203,23 @@ impl Admission {
                 labels,
             },
         };
-        Ok(ContainerPlan::new(spec, errand))
+        Ok(ContainerPlan::new(spec, errand, self.resolved(image)))
+    }
+
+    /// What was asked for, and what it was taken for.
+    fn resolved(&self, image: &ImageFacts) -> ImageIdentity {
+        let asked = &self.image;
+        let digests = image.digests.iter();
+        let named = digests.filter_map(|named| named.parse::<ImageRef>().ok());
+        let mut same = named.filter(|named| {
+            named.registry() == asked.registry() && named.repository() == asked.repository()
+        });
+        let digest = match asked.digest() {
+            Some(digest) => same.find(|named| named.digest() == Some(digest)),
+            None => same.next(),
+        };
+        let digest = digest.and_then(|named| named.digest().map(str::to_owned));
+        ImageIdentity::new(asked.clone(), &image.id, digest)
     }
 
     fn argv(&self, image: &ImageFacts, found: &mut Vec<Violation>) -> Vec<String> {
@@ -242,13 +262,7 @@ impl Admission {
     ) -> Environment {
         let mut env: BTreeMap<String, Option<EnvValue>> = BTreeMap::new();
         for entry in &image.env {
-            let (key, value) = entry.split_once('=').unwrap_or((entry, ""));
-            if key.is_empty() {
-                found.push(Violation::new("image.env", entry, "KEY=value"));
-                continue;
-            }
-            let usable = key.parse::<EnvKey>().is_ok() && reserved(key).is_none();
-            let value = value.parse::<EnvValue>().ok().filter(|_| usable);
+            let (key, value) = image::variable(entry);
             env.insert(key.to_owned(), value);
         }
         env.extend(
@@ -283,7 +297,7 @@ fn command_line(argv: Vec<String>, working_dir: String) -> CommandLine {
     CommandLine {
         argv,
         working_dir,
-        stop_signal: "SIGTERM".to_owned(),
+        stop_signal: STOP_SIGNAL.to_owned(),
         health_check: false,
     }
 }

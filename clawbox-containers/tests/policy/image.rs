@@ -147,3 +147,106 @@ fn scratch_of_a_flexible_size_is_left_64_kib_at_least() {
     check(half, false, true);
     check(half + 1, false, false);
 }
+
+/// Asks for everything that it does not get.
+fn greedy() -> ImageFacts {
+    let mut image = image();
+    image.volumes = vec!["/data".to_owned()];
+    image.env = [
+        "PATH=/bin",
+        "LD_PRELOAD=/x",
+        "Http_Proxy=x",
+        "A B=1",
+        "node_options",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    image.health_check = true;
+    image.stop_signal = "SIGCONT".to_owned();
+    image.labels = [
+        ("clawbox.policy", "none"),
+        ("org.opencontainers.image.title", "x"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into();
+    image
+}
+
+#[test]
+fn what_an_image_does_not_get_it_may_ask_for_unless_the_operator_is_strict() {
+    assert!(plan(&request(), &greedy()).is_ok());
+    let strict = ContainerSecurityConfig::default().with_strict_images(true);
+    assert_eq!(
+        refused(plan_with(&strict, &request(), &greedy())),
+        [
+            "image.volumes",
+            "image.env.LD_PRELOAD",
+            "image.env.Http_Proxy",
+            "image.env.A B",
+            "image.env.node_options",
+            "image.health_check",
+            "image.stop_signal",
+            "image.labels.clawbox.policy",
+        ]
+    );
+    let mut modest = image();
+    modest.env = vec!["PATH=/bin".to_owned(), "BARE".to_owned()];
+    modest.labels.insert("title".to_owned(), "x".to_owned());
+    for signal in ["", "SIGTERM", "15"] {
+        modest.stop_signal = signal.to_owned();
+        assert!(plan_with(&strict, &request(), &modest).is_ok(), "{signal}");
+    }
+}
+
+/// Engines merge an image's labels into its containers'.
+#[test]
+fn an_image_has_no_label_of_clawboxs_that_its_containers_would_keep() {
+    let mut image = image();
+    image
+        .labels
+        .insert("clawbox.evil".to_owned(), String::new());
+    image
+        .labels
+        .insert("clawbox.policy".to_owned(), "none".to_owned());
+    image.labels.insert("clawboxes".to_owned(), String::new());
+    let found = refused(plan(&request(), &image));
+    assert_eq!(found, ["image.labels.clawbox.evil"]);
+    let long = format!("clawbox.{}", "x".repeat(1 << 20));
+    image.labels = [(long, String::new())].into();
+    let error = plan(&request(), &image).unwrap_err();
+    assert!(error.to_string().len() < 1000);
+}
+
+#[test]
+fn an_image_has_no_more_variables_than_a_request() {
+    let variables = |count: usize| (0..count).map(|n| format!("V{n}=x")).collect();
+    let mut image = image();
+    image.env = variables(512);
+    assert!(plan(&request(), &image).is_ok());
+    image.env = variables(513);
+    assert_eq!(refused(plan(&request(), &image)), ["image.env"]);
+}
+
+#[test]
+fn a_plan_knows_which_image_was_asked_for_and_what_it_was_taken_for() {
+    let digest = |letter: &str| format!("sha256:{}", letter.repeat(64));
+    let (one, two) = (digest("1"), digest("2"));
+    let mut image = image();
+    image.digests = vec![
+        "no reference".to_owned(),
+        format!("ghcr.io/other/alpine@{two}"),
+        format!("alpine@{one}"),
+        format!("docker.io/library/alpine@{two}"),
+    ];
+    let known = |asked: &str, image: &ImageFacts| {
+        let plan = plan(&request().with_image(asked), image).unwrap();
+        let known = plan.image();
+        assert_eq!(known.id, "sha256:1");
+        (known.reference.to_string(), known.digest.clone())
+    };
+    let canonical = "docker.io/library/alpine:latest".to_owned();
+    assert_eq!(known("alpine", &image), (canonical.clone(), Some(one)));
+    let pinned = format!("docker.io/library/alpine@{two}");
+    assert_eq!(known(&pinned, &image), (pinned, Some(two)));
+    assert_eq!(known("alpine", &self::image()), (canonical, None));
+}

@@ -1,14 +1,15 @@
 //! What an image's configuration may and may not do. The engine's answer about the fixture image is changed
 //! on its way, so that it looks hostile to the policy.
 
+use crate::FIXTURE_IMAGE;
 use crate::{
     case::table,
-    check::{Checked, ensure, ensure_matches, refused, same},
+    check::{Checked, Stop, ensure, ensure_matches, refused, same},
     context::Context,
     rig::{SLEEPER, request},
     tap::Call,
 };
-use clawbox_containers::{ContainerError, engine::ImageFacts};
+use clawbox_containers::{ContainerError, engine::ImageFacts, facts::Observed};
 use clawbox_probe::{Attempt, Command, CopyExec, CopyExecStep, Facts};
 
 table! { "image":
@@ -20,6 +21,9 @@ table! { "image":
     hostile_working_directory = "a working directory in /proc is refused before create (E23)",
     environment = "the image's variables are kept, and its reserved ones are not (C04)",
     volumes = "a volume of the image's is a safe tmpfs and no hole",
+    strict = "an operator may refuse an image that asks for what it does not get",
+    labels_of_clawbox = "an image with a label of clawbox's is refused before create (P03)",
+    told = "the report tells the image that was asked for, and what it was taken for",
     hostile_volume = "a volume over what the policy relies on is refused before create",
 }
 
@@ -157,4 +161,53 @@ async fn volumes(context: &Context) -> Checked {
 async fn hostile_volume(context: &Context) -> Checked {
     let hostile = |image: &mut ImageFacts| image.volumes = vec!["/proc".to_owned()];
     refused_for(context, hostile, "image.volumes", true).await
+}
+
+async fn strict(context: &Context) -> Checked {
+    let greedy = |image: &mut ImageFacts| {
+        image.env.push("LD_PRELOAD=/x".to_owned());
+        image.health_check = true;
+    };
+    let rig = context.rig_with(|setup| setup.security.strict_images = true)?;
+    rig.spawn(request(&SLEEPER)).await?;
+    rig.tap.change_image(greedy);
+    let error = refused("the spawn", rig.backend.spawn(request(&SLEEPER)).await)?;
+    let ContainerError::PolicyDenied { violations } = error else {
+        return same("the spawn", error.to_string(), "policy denied");
+    };
+    let fields: Vec<_> = violations.iter().map(|it| it.field.as_str()).collect();
+    same(
+        "refused",
+        fields,
+        ["image.env.LD_PRELOAD", "image.health_check"],
+    )?;
+    same("created", rig.tap.count(Call::Create), 1)?;
+    Ok(())
+}
+
+async fn labels_of_clawbox(context: &Context) -> Checked {
+    let hostile = |image: &mut ImageFacts| {
+        image
+            .labels
+            .insert("clawbox.evil".to_owned(), "x".to_owned());
+    };
+    refused_for(context, hostile, "image.labels.clawbox.evil", true).await
+}
+
+async fn told(context: &Context) -> Checked {
+    let rig = context.rig()?;
+    let id = rig.sleeper().await?;
+    let Some(image) = rig.backend.enforcement(&id)?.image else {
+        return Err(Stop::Failed("no image in the report".to_owned()));
+    };
+    same("reference", image.reference.to_string(), FIXTURE_IMAGE)?;
+    let inspected = context.engine().inspect(&id).await?.facts.image;
+    same("id", Observed::Seen(image.id), inspected)?;
+    let is_digest = |digest: &String| digest.starts_with("sha256:") && digest.len() == 71;
+    ensure!(
+        image.digest.iter().all(is_digest),
+        "digest {:?}",
+        image.digest
+    );
+    Ok(())
 }

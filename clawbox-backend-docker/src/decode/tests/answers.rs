@@ -97,8 +97,9 @@ fn an_image_tells_what_it_would_like() {
     let image = |value| image_facts(serde_json::from_value(value).unwrap());
     let facts = image(json!({"Id": "sha256:1", "Config": {
         "Entrypoint": ["/e"], "Cmd": ["c"], "Env": ["A=b"], "WorkingDir": "/w",
-        "Volumes": {"/b": {}, "/a": {}},
-    }}));
+        "Volumes": {"/b": {}, "/a": {}}, "StopSignal": "SIGCONT", "Labels": {"l": "v"},
+        "Healthcheck": {"Test": ["CMD", "true"], "Interval": 1_000_000_000},
+    }, "RepoDigests": ["example.com/i@sha256:2"]}));
     let expected = ImageFacts {
         id: "sha256:1".to_owned(),
         entrypoint: vec!["/e".to_owned()],
@@ -106,10 +107,22 @@ fn an_image_tells_what_it_would_like() {
         env: vec!["A=b".to_owned()],
         working_dir: "/w".to_owned(),
         volumes: vec!["/a".to_owned(), "/b".to_owned()],
+        stop_signal: "SIGCONT".to_owned(),
+        health_check: true,
+        labels: [("l".to_owned(), "v".to_owned())].into(),
+        digests: vec!["example.com/i@sha256:2".to_owned()],
     };
     assert_eq!(facts.unwrap(), expected);
     let bare = image(json!({"Id": "sha256:1", "Config": {"Cmd": null, "Volumes": null}}));
-    assert!(bare.unwrap().volumes.is_empty());
+    assert_eq!(
+        bare.unwrap(),
+        ImageFacts {
+            id: "sha256:1".to_owned(),
+            ..ImageFacts::default()
+        }
+    );
+    let none = json!({"Id": "1", "Config": {"Healthcheck": {"Test": ["NONE"]}}});
+    assert!(!image(none).unwrap().health_check);
     assert!(image(json!({"Config": {}})).is_err());
 }
 

@@ -172,8 +172,9 @@ fn an_image_tells_what_it_would_like() {
     let image = |value: Value| image_facts(serde_json::from_value(value).unwrap());
     let facts = image(json!({"Id": "1", "Config": {
         "Entrypoint": ["/e"], "Cmd": ["c"], "Env": ["A=b"], "WorkingDir": "/w",
-        "Volumes": {"/b": {}, "/a": {}},
-    }}))
+        "Volumes": {"/b": {}, "/a": {}}, "StopSignal": "SIGCONT",
+    }, "Labels": {"l": "v"}, "RepoDigests": ["example.com/i@sha256:2"],
+       "Healthcheck": {"Test": ["CMD", "true"], "Interval": 1_000_000_000}}))
     .unwrap();
     assert_eq!(facts.id, "1");
     assert_eq!(facts.entrypoint, ["/e"]);
@@ -181,6 +182,12 @@ fn an_image_tells_what_it_would_like() {
     assert_eq!(facts.env, ["A=b"]);
     assert_eq!(facts.working_dir, "/w");
     assert_eq!(facts.volumes, ["/a", "/b"]);
+    assert_eq!(facts.stop_signal, "SIGCONT");
+    assert!(facts.health_check);
+    assert_eq!(facts.labels["l"], "v");
+    assert_eq!(facts.digests, ["example.com/i@sha256:2"]);
+    let none = json!({"Id": "1", "Healthcheck": {"Test": ["NONE"]}});
+    assert!(!image(none).unwrap().health_check);
     let bare = image(json!({"Id": "1", "Config": {"Cmd": null, "Volumes": null}})).unwrap();
     assert_eq!(bare.entrypoint.len() + bare.command.len(), 0);
     let error = image(json!({"Config": {}})).unwrap_err();

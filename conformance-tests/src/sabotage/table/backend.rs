@@ -210,6 +210,20 @@ pub(super) const TABLE: &[Sabotage] = &[
         Lie::Enforcement(|report| report.warnings.clear()),
     ),
     backend(
+        "backend/no_image",
+        "the report does not tell the image",
+        Lie::Enforcement(|report| report.image = None),
+    ),
+    backend(
+        "backend/other_image",
+        "the report tells another id of the image",
+        Lie::Enforcement(|report| {
+            if let Some(image) = &mut report.image {
+                image.id = "sha256:0".to_owned();
+            }
+        }),
+    ),
+    backend(
         "backend/says_nothing",
         "the report does not say what was observed",
         Lie::Enforcement(|report| {

@@ -87,6 +87,9 @@ pub(super) const TABLE: &[Sabotage] = &[
         "the background reaper looks once an hour",
         |s| s.manager.reap_interval = Duration::from_secs(3600),
     ),
+    set_up("operator/lenient", "an image may ask for anything", |s| {
+        s.security.strict_images = false
+    }),
     set_up("operator/scratch", "scratch space is as by default", |s| {
         s.security.tmpfs = vec!["/tmp".to_owned()]
     }),
