@@ -33,13 +33,15 @@ use serde::{Deserialize, Serialize};
 use self::data::{Action, Data, DataError, Rule};
 
 const STRICT: &str = include_str!("seccomp/strict.json");
+const COMPAT: &str = include_str!("seccomp/compat.json");
+const NO_MEMFD: &str = include_str!("seccomp/no_memfd.json");
 
 /// In the order of their names' type.
 static PROFILES: LazyLock<[SeccompProfile; 3]> = LazyLock::new(|| {
     let profiles = [
         SeccompProfile::parse(STRICT),
-        SeccompProfile::over_strict(include_str!("seccomp/compat.json")),
-        SeccompProfile::over_strict(include_str!("seccomp/no_memfd.json")),
+        SeccompProfile::over_strict(COMPAT),
+        SeccompProfile::over_strict(NO_MEMFD),
     ];
     profiles.map(|profile| profile.expect("embedded profiles are sound, which the tests check"))
 });

@@ -82,6 +82,16 @@ pub(super) enum Errno {
 }
 
 impl Errno {
+    /// Its name, for people.
+    #[cfg(test)]
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::NoSys => "ENOSYS",
+            Self::ProtoNoSupport => "EPROTONOSUPPORT",
+            Self::AfNoSupport => "EAFNOSUPPORT",
+        }
+    }
+
     /// The number on x86 and ARM.
     pub(super) fn number(self) -> u32 {
         match self {

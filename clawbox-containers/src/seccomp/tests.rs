@@ -1,3 +1,5 @@
+mod page;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;

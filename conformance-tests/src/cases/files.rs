@@ -37,12 +37,12 @@ async fn mounts(context: &Context) -> Checked<Vec<Mount>> {
 }
 
 /// The mount that is seen at a path: the last one there.
-fn at<'a>(mounts: &'a [Mount], target: &str) -> Checked<&'a Mount> {
+pub(super) fn at<'a>(mounts: &'a [Mount], target: &str) -> Checked<&'a Mount> {
     let found = mounts.iter().rev().find(|mount| mount.target == target);
     found.ok_or_else(|| Stop::Failed(format!("nothing is mounted at {target}")))
 }
 
-fn has(mount: &Mount, options: &[&str]) -> Checked {
+pub(super) fn has(mount: &Mount, options: &[&str]) -> Checked {
     for option in options {
         ensure!(
             mount.options.iter().any(|o| o == option),

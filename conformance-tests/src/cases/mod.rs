@@ -2,6 +2,7 @@
 
 mod cannot;
 mod cgroups;
+mod compat;
 mod deadline;
 mod engine;
 mod exec;
@@ -25,7 +26,7 @@ mod tokens;
 
 use crate::case::Case;
 
-const AREAS: [&[Case]; 22] = [
+const AREAS: [&[Case]; 23] = [
     identity::CASES,
     lifecycle::CASES,
     exit::CASES,
@@ -37,6 +38,7 @@ const AREAS: [&[Case]; 22] = [
     policy::CASES,
     files::CASES,
     syscalls::CASES,
+    compat::CASES,
     cgroups::CASES,
     gate::CASES,
     cannot::CASES,

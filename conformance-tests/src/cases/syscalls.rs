@@ -2,8 +2,9 @@
 
 use crate::{
     case::table,
-    check::{Checked, ensure},
+    check::{Checked, ensure, same},
     context::Context,
+    rig::Rig,
 };
 use clawbox_probe::{Command, Syscalls};
 use std::collections::BTreeSet;
@@ -11,8 +12,8 @@ use std::collections::BTreeSet;
 table! { "syscalls":
     namespaces = "no new namespace by any call (E01, E02, E04)",
     mounts = "no mount, no root change, no file by handle, no device node (E03, E05, E08, E14)",
-    identity = "no other user, name, personality, priority (E06, E15, R15, R16)",
-    other_processes = "no reach into another process, no shared memory (E12, E13, R08)",
+    identity = "no other user, name, personality, scheduling class, priority (E06, E15, R15, R16)",
+    other_processes = "no reach into another process or its limits, no shared memory (E12, E13, R08)",
     kernel = "no way into the kernel: modules, bpf, io_uring, keys, clocks, power (E09, E10, E11, E16, E17, E21)",
     sockets = "no socket but unix, loopback and routing netlink (N04 to N07)",
     table_is_whole = "every attempt of the probe has an answer in this table",
@@ -68,11 +69,14 @@ const IDENTITY: Answers = &[
             "setdomainname",
             "personality",
             "sched_fifo",
+            "nice",
         ],
         REFUSED,
     ),
+    // A class that no filter can read.
+    (&["sched_setattr"], &["ENOSYS"]),
     // The kernel's own answers.
-    (&["nice", "oom_score_adj"], &["EACCES", "EPERM"]),
+    (&["oom_score_adj"], &["EACCES", "EPERM"]),
 ];
 
 const OTHER_PROCESSES: Answers = &[(
@@ -83,6 +87,7 @@ const OTHER_PROCESSES: Answers = &[(
         "process_vm_writev",
         "kcmp",
         "pidfd_getfd",
+        "prlimit_by_pid",
         "shmget",
     ],
     REFUSED,
@@ -137,13 +142,39 @@ const SOCKETS: Answers = &[
     ),
 ];
 
+const ALL: [Answers; 6] = [
+    NAMESPACES,
+    MOUNTS,
+    IDENTITY,
+    OTHER_PROCESSES,
+    KERNEL,
+    SOCKETS,
+];
+
 async fn tried(context: &Context) -> Checked<Syscalls> {
     context.rig()?.report(&Command::Syscalls).await
 }
 
-/// Lists every answer that is not accepted.
 async fn answers(context: &Context, table: Answers) -> Checked {
-    let Syscalls(tried) = tried(context).await?;
+    let wrong = wrong(&tried(context).await?, table);
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// Every answer is that of the strict profile, but for one.
+pub(super) async fn strict_but_for(rig: &Rig, (name, answer): (&str, &str)) -> Checked {
+    let tried: Syscalls = rig.report(&Command::Syscalls).await?;
+    let got = tried.0.get(name).map(String::as_str);
+    same(name, got, Some(answer))?;
+    let wrong = ALL.iter().flat_map(|table| wrong(&tried, table));
+    let others = wrong.filter(|line| line.split(':').next() != Some(name));
+    let others: Vec<String> = others.collect();
+    ensure!(others.is_empty(), "{}", others.join("\n"));
+    Ok(())
+}
+
+/// Lists every answer that is not accepted.
+fn wrong(Syscalls(tried): &Syscalls, table: Answers) -> Vec<String> {
     let mut wrong = Vec::new();
     for (names, accepted) in table {
         for name in *names {
@@ -159,8 +190,7 @@ async fn answers(context: &Context, table: Answers) -> Checked {
             }
         }
     }
-    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-    Ok(())
+    wrong
 }
 
 async fn namespaces(context: &Context) -> Checked {
@@ -188,15 +218,7 @@ async fn sockets(context: &Context) -> Checked {
 }
 
 async fn table_is_whole(context: &Context) -> Checked {
-    let tables = [
-        NAMESPACES,
-        MOUNTS,
-        IDENTITY,
-        OTHER_PROCESSES,
-        KERNEL,
-        SOCKETS,
-    ];
-    let known: BTreeSet<&str> = tables
+    let known: BTreeSet<&str> = ALL
         .iter()
         .copied()
         .flatten()

@@ -32,7 +32,9 @@ pub struct TwoWay {
 }
 
 /// The areas whose cases look from inside a container at what the kernel makes of its plan.
-const KERNELS: [&str; 6] = ["policy", "files", "syscalls", "cgroups", "limits", "proxy"];
+const KERNELS: [&str; 7] = [
+    "policy", "files", "syscalls", "compat", "cgroups", "limits", "proxy",
+];
 
 /// The cases whose truth is the kernel's, so that no engine in memory can prove them.
 pub fn kernel_cases() -> impl Iterator<Item = &'static Case> {

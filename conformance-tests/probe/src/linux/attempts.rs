@@ -149,6 +149,7 @@ fn identity() -> Vec<Attempt> {
             libc::SYS_setpriority,
             &[libc::PRIO_PROCESS as usize, 0, -20_isize as usize],
         ),
+        call("sched_setattr", libc::SYS_sched_setattr, &[0, NULL, 0]),
         steps("oom_score_adj", || {
             fs::write("/proc/self/oom_score_adj", "-1000")
         }),
@@ -174,6 +175,10 @@ fn other_processes() -> Vec<Attempt> {
             call("kcmp", libc::SYS_kcmp, &[own, own, 0, 0, 0]).run()
         }),
         call("pidfd_getfd", libc::SYS_pidfd_getfd, &[NONE, 0, 0]),
+        steps("prlimit_by_pid", || {
+            let own = std::process::id() as usize;
+            call("prlimit64", libc::SYS_prlimit64, &[own, 0, NULL, NULL]).run()
+        }),
         steps("shmget", shmget),
     ]
 }

@@ -4,7 +4,7 @@ use crate::{
     rig::Setup,
     sabotage::{How, Sabotage},
 };
-use clawbox_containers::{EngineTimeouts, InitProgram};
+use clawbox_containers::{EngineTimeouts, InitProgram, seccomp::SeccompProfileName};
 use clawbox_types::{ContainerSpawnRequest, PolicyItem, SandboxPolicy};
 use std::time::Duration;
 
@@ -31,6 +31,12 @@ pub(super) const TABLE: &[Sabotage] = &[
     }),
     set_up("operator/none_degraded", "no item may fail", |s| {
         s.security.allow_degraded.clear()
+    }),
+    set_up("operator/strict_filter", "the filter is strict", |s| {
+        s.security.seccomp_profile = SeccompProfileName::Strict
+    }),
+    set_up("operator/compat_filter", "the filter is compat", |s| {
+        s.security.seccomp_profile = SeccompProfileName::Compat
     }),
     set_up("operator/user", "the user is always 1000", |s| {
         s.security.user = "1000:1000".to_owned()
