@@ -2,6 +2,7 @@
 
 mod attack;
 mod facts;
+mod hostile;
 mod probe;
 mod syscalls;
 
@@ -11,9 +12,10 @@ use std::time::Duration;
 /// The name of the test image.
 pub const FIXTURE_IMAGE: &str = "ghcr.io/n0xmare/clawbox-fixture:1";
 
-/// Gives `engine` the test image.
+/// Gives `engine` the test image, and the hostile ones beside it.
 pub fn install(engine: &MockEngine) {
     engine.add_image(image());
+    hostile::images().for_each(|image| engine.add_image(image));
 }
 
 /// The test image: no entrypoint, no command, `PATH=/bin`, a directory `/data` that everybody may write to,

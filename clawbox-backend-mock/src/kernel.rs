@@ -94,6 +94,11 @@ pub(crate) fn name_server(plan: &PlanSpec) -> Option<&str> {
     }
 }
 
+/// Whether its network namespace is the host's.
+pub(crate) fn has_network_of_the_host(plan: &PlanSpec) -> bool {
+    plan.network == Network::Other("host".to_owned())
+}
+
 pub(crate) fn limit(plan: &PlanSpec, name: &str) -> Ulimit {
     let none = Ulimit {
         soft: u64::MAX,
@@ -115,6 +120,14 @@ pub(crate) fn cgroup(plan: &PlanSpec) -> Cgroup {
     }
 }
 
+/// The path of the control group, as its own processes see it.
+pub(crate) fn cgroup_path(plan: &PlanSpec) -> String {
+    match plan.namespaces.private_cgroup {
+        true => "/".to_owned(),
+        false => format!("/mock/{}", plan.identity.name),
+    }
+}
+
 /// A namespace of this kind, as its link reads. `container` tells containers apart.
 pub(crate) fn namespace(plan: &PlanSpec, container: u64, kind: &str) -> Option<String> {
     // The host's are those of include/linux/proc_ns.h.
@@ -124,10 +137,7 @@ pub(crate) fn namespace(plan: &PlanSpec, container: u64, kind: &str) -> Option<S
         "cgroup" => (0xEFFF_FFFB, plan.namespaces.private_cgroup),
         "ipc" => (0xEFFF_FFFF, plan.ipc != Ipc::Other("host".to_owned())),
         "mnt" => (0xEFFF_FFF8, true),
-        "net" => (
-            0xEFFF_FFF9,
-            plan.network != Network::Other("host".to_owned()),
-        ),
+        "net" => (0xEFFF_FFF9, !has_network_of_the_host(plan)),
         _ => return None,
     };
     // Those of containers come long after the first ones.

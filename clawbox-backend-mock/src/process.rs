@@ -12,6 +12,7 @@ use clawbox_containers::plan::PlanSpec;
 use clawbox_types::OutputStream;
 use std::{
     future::{Future, pending},
+    os::{linux::net::SocketAddrExt, unix::net::SocketAddr},
     sync::{
         Arc, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -33,6 +34,8 @@ struct Inner {
     gid: u32,
     descriptors: AtomicU64,
 }
+
+const SIGSTOP: i32 = 19;
 
 /// Standard input, output and error.
 const STANDARD_DESCRIPTORS: u64 = 3;
@@ -140,6 +143,11 @@ impl Process {
 
     /// Sends itself a signal with its default effect. Returns only if it survives that.
     pub async fn raise(&self, signal: i32) {
+        if signal == SIGSTOP {
+            // A stopped process hears of nothing but its end; nobody lets it go on.
+            self.ignore_term();
+            return pending().await;
+        }
         if self.0.run.die_of(signal) {
             pending::<()>().await;
         }
@@ -271,7 +279,8 @@ impl Process {
         self.held().files.executable(&path)
     }
 
-    /// Connects to a unix socket: the host's, where a bind of the plan leads to one.
+    /// Connects to a unix socket: the host's, where a bind of the plan leads to one. A path that begins with `@` is
+    /// a name of the network's, and the host's where the network is.
     ///
     /// That is real input and output, so tokio's clock should not be paused meanwhile: it would leap.
     ///
@@ -279,11 +288,27 @@ impl Process {
     ///
     /// `ENOENT` where no bind leads anywhere; otherwise the host's answer.
     pub async fn connect(&self, path: &str) -> Result<UnixStream, Errno> {
+        if let Some(name) = path.strip_prefix('@') {
+            return self.connect_abstract(name);
+        }
         let host = self.held().files.host_path(&self.absolute(path))?;
         let host = host.ok_or(Errno::ECONNREFUSED)?;
         UnixStream::connect(host)
             .await
             .map_err(|error| Errno::of(&error))
+    }
+
+    fn connect_abstract(&self, name: &str) -> Result<UnixStream, Errno> {
+        if !kernel::has_network_of_the_host(self.plan()) {
+            return Err(Errno::ECONNREFUSED);
+        }
+        let open = || {
+            let address = SocketAddr::from_abstract_name(name)?;
+            let socket = std::os::unix::net::UnixStream::connect_addr(&address)?;
+            socket.set_nonblocking(true)?;
+            UnixStream::from_std(socket)
+        };
+        open().map_err(|error| Errno::of(&error))
     }
 
     async fn put(&self, path: &str, data: Data<'_>, how: Open) -> (u64, Result<(), Errno>) {

@@ -11,7 +11,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixListener,
+    net::{UnixListener, UnixStream},
     task::JoinHandle,
 };
 
@@ -30,7 +30,17 @@ impl Proxy {
         tokens: Arc<ContainerTokenStore>,
         id: ContainerId,
     ) -> Checked<Self> {
-        let dir = context.dir()?.join("proxy");
+        Self::listen_in(context, "proxy", tokens, id)
+    }
+
+    /// The same in a directory of this name.
+    pub(crate) fn listen_in(
+        context: &Context,
+        name: &str,
+        tokens: Arc<ContainerTokenStore>,
+        id: ContainerId,
+    ) -> Checked<Self> {
+        let dir = context.dir()?.join(name);
         fs::create_dir(&dir)?;
         fs::set_permissions(&dir, Permissions::from_mode(0o711))?;
         let socket = dir.join("proxy.sock");
@@ -48,6 +58,16 @@ impl Proxy {
             }
         });
         Ok(Self { socket, server })
+    }
+
+    /// What it answers to `text` that is sent from the host.
+    pub(crate) async fn answer_to(&self, text: &str) -> Checked<String> {
+        let mut socket = UnixStream::connect(&self.socket).await?;
+        socket.write_all(text.as_bytes()).await?;
+        socket.shutdown().await?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await?;
+        Ok(answer)
     }
 }
 

@@ -1,4 +1,6 @@
-//! The image that conformance tests run in: a static busybox and the static probe, nothing else.
+//! The image that conformance tests run in: a static busybox and the static probe, nothing else. And the hostile ones.
+
+pub(crate) mod hostile;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,12 +16,22 @@ pub(crate) const FIXTURE_IMAGE: &str = "ghcr.io/n0xmare/clawbox-fixture:1";
 const BUSYBOX: &str = "/bin/busybox";
 const BUSYBOX_PACKAGE: &str = "install Debian's package busybox-static";
 
-/// Builds the image's root filesystem as a tar archive, the same bytes for the same programs.
+/// What the images are made of, the same bytes for the same programs.
+pub(crate) struct Built {
+    /// The fixture image's root filesystem as a tar archive.
+    pub(crate) tar: Vec<u8>,
+    /// The hostile images, as one archive to load.
+    pub(crate) hostile: Vec<u8>,
+    /// What those were made from.
+    pub(crate) hostile_hash: String,
+}
+
+/// Builds the images.
 ///
 /// # Errors
 ///
 /// When the probe does not build, or this machine has no static busybox.
-pub(crate) fn build(workspace_root: &Path) -> Result<Vec<u8>> {
+pub(crate) fn build(workspace_root: &Path) -> Result<Built> {
     let busybox = match fs::read(BUSYBOX) {
         Ok(program) => program,
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -35,7 +47,13 @@ pub(crate) fn build(workspace_root: &Path) -> Result<Vec<u8>> {
     let probe = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     ensure!(is_static(&probe), "{} is not static", path.display());
     let applets = output(Command::new(BUSYBOX).arg("--list"))?;
-    archive(&root_filesystem(&busybox, applets.lines(), &probe))
+    let tar = archive(&root_filesystem(&busybox, applets.lines(), &probe))?;
+    let (hostile, hostile_hash) = hostile::build(&tar, &probe)?;
+    Ok(Built {
+        tar,
+        hostile,
+        hostile_hash,
+    })
 }
 
 /// Builds the probe for this machine, without anything that it would need at run time.
@@ -103,6 +121,7 @@ enum Node<'a> {
     Directory { mode: u32 },
     File { mode: u32, content: &'a [u8] },
     Link { target: &'a str },
+    Device { block: bool, major: u32, minor: u32 },
 }
 
 fn root_filesystem<'a>(
@@ -162,6 +181,20 @@ fn archive(nodes: &BTreeMap<String, Node<'_>>) -> Result<Vec<u8>> {
                 header.set_entry_type(tar::EntryType::Symlink);
                 header.set_mode(0o777);
                 archive.append_link(&mut header, path, target)?;
+            }
+            Node::Device {
+                block,
+                major,
+                minor,
+            } => {
+                header.set_entry_type(match block {
+                    true => tar::EntryType::Block,
+                    false => tar::EntryType::Char,
+                });
+                header.set_mode(0o666);
+                header.set_device_major(*major)?;
+                header.set_device_minor(*minor)?;
+                archive.append_data(&mut header, path, [].as_slice())?;
             }
         }
     }

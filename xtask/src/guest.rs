@@ -65,7 +65,8 @@ fn in_turn(steps: &mut Steps, options: &Options, folder: &Path) -> Option<()> {
     let results = steps.step("guest", || {
         let job = Job {
             clawbox: &clawbox,
-            fixture: &fixture,
+            fixture: &fixture.tar,
+            hostile: &fixture.hostile,
             filter: options.filter.as_deref(),
         };
         let disks = disks::write(folder, &job)?;

@@ -1,4 +1,4 @@
-//! `cargo xtask fixture`: the image that tests and the demo run, made here and never pulled.
+//! `cargo xtask fixture`: the images that tests and the demo run, made here and never pulled.
 
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use crate::consent::Consent;
 use crate::engines::session::Session;
 use crate::engines::{Kind, packages};
-use crate::fixture;
+use crate::fixture::{self, hostile::HOSTILE_IMAGE};
 use crate::http::{Endpoint, query_value};
 use crate::say::say;
 use crate::workspace;
@@ -32,9 +32,9 @@ pub(crate) fn run(consent: Consent) -> Result<()> {
     Ok(())
 }
 
-/// The image as it is given to engines.
+/// The images as they are given to engines.
 pub(crate) struct Fixture {
-    tar: Vec<u8>,
+    built: fixture::Built,
     /// What it was made from.
     hash: String,
 }
@@ -42,21 +42,50 @@ pub(crate) struct Fixture {
 impl Fixture {
     pub(crate) fn build(consent: Consent) -> Result<Self> {
         packages::ensure(&packages::FIXTURE, consent)?;
-        let tar = fixture::build(&workspace::root()?).context("build the fixture image")?;
-        let hash = hash(&tar);
-        Ok(Self { tar, hash })
+        let built = fixture::build(&workspace::root()?).context("build the fixture image")?;
+        let hash = hash(&built.tar);
+        Ok(Self { built, hash })
     }
 
-    /// Imports it, unless the engine has this very one.
+    /// Gives the images to an engine, those that it has not got yet.
     pub(crate) fn import(&self, session: &Session) -> Result<()> {
+        self.import_plain(session)?;
+        self.load_hostile(session)
+    }
+
+    fn load_hostile(&self, session: &Session) -> Result<()> {
         let Session { kind, endpoint, .. } = session;
-        let before = find(endpoint)?;
+        let hash = &self.built.hostile_hash;
+        let there = || -> Result<bool> {
+            let found = find(endpoint, HOSTILE_IMAGE, fixture::hostile::LABEL)?;
+            Ok(found.is_some_and(|image| image.hash == *hash))
+        };
+        if there()? {
+            say!("{HOSTILE_IMAGE} is up to date in {endpoint}");
+            return Ok(());
+        }
+        let path = match kind {
+            Kind::Docker => "/images/load",
+            Kind::PodmanRootless | Kind::PodmanRootful => "/v4.0.0/libpod/images/load",
+        };
+        let answer = endpoint.request("POST", path, &self.built.hostile)?;
+        if !there()? {
+            let words = String::from_utf8_lossy(&answer.body);
+            bail!("{HOSTILE_IMAGE} was loaded into {endpoint}, which does not show it: {words}");
+        }
+        say!("{HOSTILE_IMAGE} and its like loaded into {endpoint}");
+        Ok(())
+    }
+
+    fn import_plain(&self, session: &Session) -> Result<()> {
+        let Session { kind, endpoint, .. } = session;
+        let before = find(endpoint, FIXTURE_IMAGE, LABEL)?;
         if before.as_ref().is_some_and(|image| image.hash == self.hash) {
             say!("{FIXTURE_IMAGE} is up to date in {endpoint}");
             return Ok(());
         }
         self.create(*kind, endpoint)?;
-        match find(endpoint)? {
+        match find(endpoint, FIXTURE_IMAGE, LABEL)? {
             Some(image) if image.hash == self.hash => {}
             _ => bail!("{FIXTURE_IMAGE} was imported into {endpoint}, which does not show it"),
         }
@@ -64,7 +93,7 @@ impl Fixture {
             // Nameless now. An engine that still uses it refuses, and may keep it.
             endpoint.request("DELETE", &format!("/images/{}", old.id), &[])?;
         }
-        let kib = self.tar.len() / 1024;
+        let kib = self.built.tar.len() / 1024;
         say!("{FIXTURE_IMAGE} imported into {endpoint} ({kib} KiB)");
         Ok(())
     }
@@ -87,7 +116,7 @@ impl Fixture {
             path.push_str("&changes=");
             path.push_str(&query_value(&change));
         }
-        let answer = endpoint.request("POST", &path, &self.tar)?;
+        let answer = endpoint.request("POST", &path, &self.built.tar)?;
         let progress = String::from_utf8_lossy(&answer.body);
         // A failure after the first byte comes as a line among the progress, under status 200.
         if answer.status != 200 || progress.contains("\"error\"") {
@@ -124,8 +153,9 @@ pub(crate) fn hash(tar: &[u8]) -> String {
         .collect()
 }
 
-fn find(endpoint: &Endpoint) -> Result<Option<Image>> {
-    let answer = endpoint.request("GET", &format!("/images/{FIXTURE_IMAGE}/json"), &[])?;
+/// An image that the engine has, and the hash that this label of it tells.
+fn find(endpoint: &Endpoint, name: &str, label: &str) -> Result<Option<Image>> {
+    let answer = endpoint.request("GET", &format!("/images/{name}/json"), &[])?;
     if answer.status == 404 {
         return Ok(None);
     }
@@ -133,6 +163,6 @@ fn find(endpoint: &Endpoint) -> Result<Option<Image>> {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     Ok(Some(Image {
         id: text(&image["Id"]),
-        hash: text(&image["Config"]["Labels"][LABEL]),
+        hash: text(&image["Config"]["Labels"][label]),
     }))
 }

@@ -94,12 +94,56 @@ pub enum Command {
         max: u64,
     },
     /// `connect PATH TEXT`: sends the text to a unix socket, shuts its side down and reads to the
-    /// end; reports a [`Reply`](crate::Reply).
+    /// end; reports a [`Reply`](crate::Reply). A path that begins with `@` is an abstract name.
     Connect {
         /// The socket.
         path: String,
         /// What is sent.
         text: String,
+    },
+    /// `pass PATH TEXT`: as `connect`, with a descriptor of its own sent along.
+    Pass {
+        /// The socket.
+        path: String,
+        /// What is sent.
+        text: String,
+    },
+    /// `hold PATH MAX`: connects to a unix socket until it is refused, prints the errno's name, or
+    /// `ok`, and a newline, and keeps the connections for two minutes.
+    Hold {
+        /// The socket.
+        path: String,
+        /// When to stop.
+        max: u64,
+    },
+    /// `listen PORT`: listens at a port of the loopback address, prints `ok`, or the errno's name,
+    /// and a newline, and keeps the port for two minutes.
+    Listen {
+        /// The port.
+        port: u16,
+    },
+    /// `reach`: asks the kernel for a way to addresses outside, without a packet; reports
+    /// [`Syscalls`](crate::Syscalls).
+    Reach,
+    /// `tamper DIR NAME`: tries everything that would change a directory and a file in it; reports
+    /// [`Syscalls`](crate::Syscalls).
+    Tamper {
+        /// The directory.
+        dir: String,
+        /// The file's name in it.
+        name: String,
+    },
+    /// `orphan N`: starts children whose own children outlive them and then end; reports the
+    /// [`Count`](crate::Count) of processes, beside itself and process 1, that are left in the end.
+    Orphan {
+        /// How many.
+        count: u64,
+    },
+    /// `lock MIB`: locks all of its memory, now and later, then takes so much; reports a
+    /// [`Count`](crate::Count) of MiB.
+    Lock {
+        /// How many MiB.
+        mebibytes: u64,
     },
     /// `copy-exec PATH`: copies its own executable there and runs it; reports
     /// [`CopyExec`](crate::CopyExec). The copy stays.
@@ -165,6 +209,28 @@ impl Command {
                 path: owned(path),
                 text: owned(text),
             }),
+            ["pass", path, text] => Ok(Self::Pass {
+                path: owned(path),
+                text: owned(text),
+            }),
+            ["hold", path, max] => Ok(Self::Hold {
+                path: owned(path),
+                max: number(max)?,
+            }),
+            ["listen", port] => Ok(Self::Listen {
+                port: number(port)?,
+            }),
+            ["reach"] => Ok(Self::Reach),
+            ["tamper", dir, name] => Ok(Self::Tamper {
+                dir: owned(dir),
+                name: owned(name),
+            }),
+            ["orphan", count] => Ok(Self::Orphan {
+                count: number(count)?,
+            }),
+            ["lock", mebibytes] => Ok(Self::Lock {
+                mebibytes: number(mebibytes)?,
+            }),
             ["copy-exec", path] => Ok(Self::CopyExec { path: owned(path) }),
             ["resolve"] => Ok(Self::Resolve),
             ["syscalls"] => Ok(Self::Syscalls),
@@ -218,6 +284,13 @@ impl Command {
             Self::Fork { max } => &[&"fork", max],
             Self::Open { max } => &[&"open", max],
             Self::Connect { path, text } => &[&"connect", path, text],
+            Self::Pass { path, text } => &[&"pass", path, text],
+            Self::Hold { path, max } => &[&"hold", path, max],
+            Self::Listen { port } => &[&"listen", port],
+            Self::Reach => &[&"reach"],
+            Self::Tamper { dir, name } => &[&"tamper", dir, name],
+            Self::Orphan { count } => &[&"orphan", count],
+            Self::Lock { mebibytes } => &[&"lock", mebibytes],
             Self::CopyExec { path } => &[&"copy-exec", path],
             Self::Resolve => &[&"resolve"],
             Self::Syscalls => &[&"syscalls"],
@@ -309,6 +382,13 @@ mod tests {
             count().prop_map(|max| Command::Fork { max }),
             count().prop_map(|max| Command::Open { max }),
             (text(), text()).prop_map(|(path, text)| Command::Connect { path, text }),
+            (text(), text()).prop_map(|(path, text)| Command::Pass { path, text }),
+            (text(), count()).prop_map(|(path, max)| Command::Hold { path, max }),
+            any::<u16>().prop_map(|port| Command::Listen { port }),
+            Just(Command::Reach),
+            (text(), text()).prop_map(|(dir, name)| Command::Tamper { dir, name }),
+            count().prop_map(|count| Command::Orphan { count }),
+            count().prop_map(|mebibytes| Command::Lock { mebibytes }),
             text().prop_map(|path| Command::CopyExec { path }),
             Just(Command::Resolve),
             Just(Command::Syscalls),

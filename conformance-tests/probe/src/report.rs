@@ -124,6 +124,8 @@ pub struct Facts {
     pub core: Limit,
     /// RLIMIT_FSIZE, in bytes.
     pub fsize: Limit,
+    /// The paths of its control groups, from `/proc/self/cgroup`.
+    pub cgroup_paths: Vec<String>,
     /// The limits of its control group.
     pub cgroup: CgroupLimits,
     /// How willingly the kernel kills it for memory, -1000 to 1000.

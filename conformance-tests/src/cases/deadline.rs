@@ -7,7 +7,7 @@ use crate::{
     rig::{DEAF_SLEEPER, Rig, SLEEPER, request_within},
     tap::Call,
 };
-use clawbox_containers::engine::EnginePhase;
+use clawbox_containers::{Clock, engine::EnginePhase};
 use clawbox_probe::Command;
 use clawbox_types::{ContainerStatus, ExitReport, ResourceLimits};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 table! { "deadline":
     #[alone] of_the_deaf = "a command that ignores SIGTERM is over at most a second past its limit, output kept",
     #[alone] of_the_obedient = "a command that ends at SIGTERM has the grace period inside its limit",
+    #[alone] of_another_day = "a clock that is a day off, either way, moves no deadline (L14)",
     token_first = "the token is revoked before the engine is asked to kill",
     not_for_the_quick = "a command that ends in time has no deadline",
 }
@@ -68,6 +69,17 @@ async fn of_the_obedient(context: &Context) -> Checked {
     // The grace period is at most a tenth of the limit.
     let exit = run_into_it(&context.rig()?, &SLEEPER, LIMIT * 9 / 10, LIMIT).await?;
     same("exit code", exit.exit_code, Some(143))
+}
+
+async fn of_another_day(context: &Context) -> Checked {
+    for off in [-time::Duration::DAY, time::Duration::DAY] {
+        let clock = Clock::starting_at(context.now() + off);
+        let rig = context.rig_with(|setup| {
+            setup.manager = setup.manager.clone().with_clock(clock);
+        })?;
+        run_into_it(&rig, &SLEEPER, LIMIT * 9 / 10, LIMIT).await?;
+    }
+    Ok(())
 }
 
 async fn token_first(context: &Context) -> Checked {

@@ -18,6 +18,7 @@ table! { "files":
     nothing_else_is_writable = "every other mount is read-only or the kernel's own (F02)",
     no_shared_memory = "there is no shared memory to write (R08)",
     control_groups = "the control groups cannot be written (F04)",
+    own_control_group = "a process sees its control group as the root of all, and not where the engine put it (F07)",
     devices_cannot_be_added = "/dev cannot be written, and has no device of the host's (E08)",
     kernel_settings = "the kernel's settings cannot be written (F03)",
     kernel_secrets = "what tells of the host is masked (F05)",
@@ -149,6 +150,13 @@ async fn control_groups(context: &Context) -> Checked {
     Ok(())
 }
 
+async fn own_control_group(context: &Context) -> Checked {
+    let facts: Facts = context.rig()?.report(&Command::Facts).await?;
+    ensure!(!facts.cgroup_paths.is_empty(), "it is in no control group");
+    let told = facts.cgroup_paths.iter().find(|path| *path != "/");
+    same("a path of the engine's", told, None)
+}
+
 async fn devices_cannot_be_added(context: &Context) -> Checked {
     errno(
         "/dev/x",
@@ -205,6 +213,14 @@ async fn kernel_secrets(context: &Context) -> Checked {
                 errno: None,
             },
         )?;
+    }
+    // Others that are root's, and that not every kernel has.
+    for path in ["/proc/kcore", "/proc/timer_list", "/proc/sched_debug"] {
+        let read = Command::Read {
+            path: path.to_owned(),
+        };
+        let count: Count = context.rig()?.report(&read).await?;
+        same(path, count.count, 0)?;
     }
     at(&mounts, "/sys/firmware").map(drop)
 }

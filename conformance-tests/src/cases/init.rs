@@ -107,7 +107,7 @@ async fn hidden_and_unharmed(context: &Context) -> Checked {
         let spared = ["kill", "stop"].contains(&name.as_str());
         ensure!((outcome == "ok") == spared, "{name} ended as {outcome}");
     }
-    same("attempts", attempts.len(), 12)
+    same("attempts", attempts.len(), 19)
 }
 
 async fn child_out_of_memory(context: &Context) -> Checked {

@@ -21,6 +21,8 @@ table! { "kill":
     #[alone] of_the_deaf = "a command that ignores SIGTERM is dead soon after the grace period",
     twice = "killing again succeeds and changes nothing",
     three_at_once = "three kills at once all succeed (L04)",
+    during_grace = "a kill while another one waits for the command succeeds, and the end is told once (L05)",
+    of_the_stopped = "a command that is stopped is killed all the same (L06)",
     of_the_ended = "killing what has ended removes it and keeps how it ended",
     of_the_vanished = "killing what somebody else removed succeeds",
     frees_the_waiting = "those who wait hear of the kill",
@@ -88,6 +90,42 @@ async fn three_at_once(context: &Context) -> Checked {
         rig.backend.wait(&id).await?.status,
         ContainerStatus::Killed,
     )
+}
+
+async fn during_grace(context: &Context) -> Checked {
+    let rig = context.rig()?;
+    let id = rig.spawn(request(&DEAF_SLEEPER)).await?.container_id;
+    rig.printed(&id, "ready\n").await?;
+    let gate = rig.tap.hold(Call::Kill);
+    let first = rig.backend.kill(&id);
+    let second = async {
+        // The command has been asked, and is deaf.
+        gate.reached(1).await?;
+        rig.tap.release();
+        Ok(rig.backend.kill(&id).await?)
+    };
+    let (first, second): (_, Checked) = tokio::join!(first, second);
+    first?;
+    second?;
+    let exit = rig.backend.wait(&id).await?;
+    same("status", exit.status, ContainerStatus::Killed)?;
+    same("the report afterwards", rig.backend.wait(&id).await?, exit)
+}
+
+async fn of_the_stopped(context: &Context) -> Checked {
+    const SIGSTOP: i32 = 19;
+    let rig = context.rig()?;
+    let stop = request(&Command::Signal { number: SIGSTOP });
+    let id = rig.spawn(stop).await?.container_id;
+    rig.backend.kill(&id).await?;
+    let exit = rig.backend.wait(&id).await?;
+    same("status", exit.status, ContainerStatus::Killed)?;
+    // It may not have stopped itself before it was asked to end.
+    ensure!(
+        [Some(137), Some(143)].contains(&exit.exit_code),
+        "it ended as {exit:?}"
+    );
+    Ok(())
 }
 
 async fn of_the_ended(context: &Context) -> Checked {

@@ -10,7 +10,7 @@ use crate::{
 use clawbox_containers::{CONTAINER_SOCKET, ContainerBackend, ContainerError};
 use clawbox_probe::Command;
 use clawbox_types::{ContainerId, ContainerStatus, SandboxPolicy};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all, stream};
 use std::time::Duration;
 
 table! { "lifecycle":
@@ -23,6 +23,8 @@ table! { "lifecycle":
     list_is_oldest_first = "list has every container, oldest first",
     exit_before_anyone_looks = "20 commands in a row that are over at once have exact codes and output (L15)",
     places_run_out = "beyond `max_containers` spawn is `LimitReached`, until one is killed",
+    thousand_spawns = "of a thousand spawns at once as many run as there are places, the rest is `LimitReached` (R18)",
+    many_ended = "24 that have ended hold 24 places, and are cleaned up by one call (P09)",
     ended_holds_its_place = "a container that has ended holds its place until it is cleaned up",
     cleanup_takes_the_ended = "cleanup_stopped removes, forgets and counts what has ended, and nothing else",
     cleanup_counts_the_confirmed = "cleanup_stopped does not count what the engine did not confirm",
@@ -188,6 +190,37 @@ async fn places_run_out(context: &Context) -> Checked {
     same("listed", rig.backend.list().len(), 1)?;
     rig.backend.kill(&first).await?;
     rig.sleeper().await.map(drop)
+}
+
+async fn thousand_spawns(context: &Context) -> Checked {
+    let rig = context.rig_with(|setup| setup.manager.max_containers = 4)?;
+    let spawned = join_all((0..1000).map(|_| rig.backend.spawn(request(&SLEEPER)))).await;
+    let (running, errors): (Vec<_>, Vec<_>) = spawned.into_iter().partition(Result::is_ok);
+    same("running", running.len(), 4)?;
+    for error in errors.into_iter().filter_map(Result::err) {
+        ensure_matches!(error, ContainerError::LimitReached { limit: 4 }, "a spawn");
+    }
+    same("listed", rig.backend.list().len(), 4)?;
+    same("tokens", rig.backend.token_store().len(), 4)?;
+    let left = context.at_engine(rig.owner).await?;
+    same("at the engine", left.len(), 4)
+}
+
+async fn many_ended(context: &Context) -> Checked {
+    let rig = context.rig_with(|setup| setup.manager.max_containers = 24)?;
+    let ends = stream::iter(0..24).map(|_| rig.run(&Command::Exit { code: 0 }));
+    let ended: Vec<_> = ends.buffer_unordered(6).collect().await;
+    ended.into_iter().collect::<Checked<Vec<_>>>()?;
+    let error = refused("one too many", rig.backend.spawn(request(&SLEEPER)).await)?;
+    ensure_matches!(
+        error,
+        ContainerError::LimitReached { limit: 24 },
+        "one too many"
+    );
+    same("cleaned up", rig.backend.cleanup_stopped().await?, 24)?;
+    same("listed", rig.backend.list().len(), 0)?;
+    let left = context.at_engine(rig.owner).await?;
+    same("at the engine", left.len(), 0)
 }
 
 async fn ended_holds_its_place(context: &Context) -> Checked {

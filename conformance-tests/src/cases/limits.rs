@@ -20,6 +20,9 @@ table! { "limits":
     scratch_bytes = "a full tmpfs is ENOSPC at its size (R05)",
     scratch_files = "a tmpfs without inodes is ENOSPC (R07)",
     scratch_within_memory = "filling all of the scratch space does not kill the command (R06)",
+    #[needs(Memory, Swap)]
+    locked_memory = "memory that is locked counts as any other (R19)",
+    orphans = "process 1 waits for those that have lost their parents: 30 leave nothing (R12)",
     open_files = "no more open files than the limit (R11)",
     file_size = "no file larger than the limit (R17)",
     no_core_dump = "no core dump, and no way to ask for one (R13)",
@@ -123,6 +126,32 @@ async fn scratch_within_memory(context: &Context) -> Checked {
             errno: Some("ENOSPC".to_owned()),
         },
     )
+}
+
+async fn locked_memory(context: &Context) -> Checked {
+    let mut limits = limits();
+    limits.memory_mb = 32;
+    let lock = request_within(&Command::Lock { mebibytes: 256 }, limits);
+    let ran = context.rig()?.run_request(lock).await?;
+    if ran.exit.exit_code == Some(137) {
+        return Ok(());
+    }
+    let count: Count = ran.report()?;
+    errno(
+        "more",
+        count.errno.as_deref(),
+        &["ENOMEM", "EPERM", "EAGAIN"],
+    )?;
+    ensure!(count.count <= 32, "{} MiB locked of 32", count.count);
+    Ok(())
+}
+
+async fn orphans(context: &Context) -> Checked {
+    let left: Count = context
+        .rig()?
+        .report(&Command::Orphan { count: 30 })
+        .await?;
+    same("processes left", left.count, 0)
 }
 
 async fn open_files(context: &Context) -> Checked {

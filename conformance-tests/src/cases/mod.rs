@@ -10,12 +10,14 @@ mod exit;
 mod failure;
 mod files;
 mod gate;
+mod hostile;
 mod identity;
 mod image;
 mod init;
 mod kill;
 mod lifecycle;
 mod limits;
+mod network;
 mod orphans;
 mod output;
 mod policy;
@@ -26,7 +28,7 @@ mod tokens;
 
 use crate::case::Case;
 
-const AREAS: [&[Case]; 23] = [
+const AREAS: [&[Case]; 25] = [
     identity::CASES,
     lifecycle::CASES,
     exit::CASES,
@@ -35,6 +37,7 @@ const AREAS: [&[Case]; 23] = [
     deadline::CASES,
     tokens::CASES,
     proxy::CASES,
+    network::CASES,
     policy::CASES,
     files::CASES,
     syscalls::CASES,
@@ -46,6 +49,7 @@ const AREAS: [&[Case]; 23] = [
     init::CASES,
     exec::CASES,
     image::CASES,
+    hostile::CASES,
     refusal::CASES,
     failure::CASES,
     engine::CASES,

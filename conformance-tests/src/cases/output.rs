@@ -19,6 +19,7 @@ table! { "output":
     bound_of_nothing = "with a bound of 0 output is only counted",
     characters_across_borders = "characters that lie across 16 KiB borders are whole",
     while_running = "output is there while the command runs (L19)",
+    during_cleanup = "what is being collected or followed when it is cleaned up is not lost (P08)",
     any_number_of_times = "collecting twice gives the same (L19)",
     after_a_kill = "output stays after a kill, until it is cleaned up (L19)",
     followed_from_the_beginning = "following gives everything from the beginning, to the end, to every follower",
@@ -146,6 +147,27 @@ async fn while_running(context: &Context) -> Checked {
     same("stdout", output.stdout.text(), "ready\n")?;
     let status = rig.backend.get(&id).map(|info| info.status);
     same("status", status, Some(ContainerStatus::Running))
+}
+
+async fn during_cleanup(context: &Context) -> Checked {
+    let rig = context.rig()?;
+    let print = Command::Print {
+        stdout: "all of it".to_owned(),
+        stderr: String::new(),
+        exit: 0,
+    };
+    let id = rig.spawn(request(&print)).await?.container_id;
+    let mut follower = rig.backend.follow_output(&id)?;
+    rig.backend.wait(&id).await?;
+    let collect = rig.backend.collect_output(&id);
+    let (output, cleaned) = tokio::join!(collect, rig.backend.cleanup_stopped());
+    same("cleaned up", cleaned?, 1)?;
+    same("collected", output?.stdout.text(), "all of it")?;
+    let mut followed = Vec::new();
+    while let Some((_, bytes)) = follower.next().await {
+        followed.extend(bytes);
+    }
+    same("followed", String::from_utf8_lossy(&followed), "all of it")
 }
 
 async fn any_number_of_times(context: &Context) -> Checked {

@@ -14,6 +14,9 @@ table! { "refusal":
     image_not_allowed = "an image that no rule names is `ImageNotAllowed`, with the rules (PARITY 4)",
     no_image_allowed = "without rules no image is allowed",
     impossible_images = "what is no image reference is `InvalidRequest` (V03)",
+    names_of_one_image = "every way to write an allowed image is allowed, and its digest as well (V02)",
+    names_alike = "an image of another registry, of the engine's own or of another folder is not the allowed one (V04)",
+    long_task = "a task of 8 MB is refused (V12)",
     wasm_only = "a policy that asks for no container is refused",
     reserved_environment = "reserved keys are refused by name, in any case (C04)",
     impossible_environment = "impossible keys and values are refused, and no value is repeated (C05)",
@@ -147,6 +150,60 @@ async fn impossible_images(context: &Context) -> Checked {
         );
     }
     Ok(())
+}
+
+/// No engine has it, and no registry is asked.
+const NOWHERE: &str = "clawbox-nowhere";
+
+async fn names_of_one_image(context: &Context) -> Checked {
+    let rig = context.rig_with(|setup| setup.security.allowed_images.push(NOWHERE.to_owned()))?;
+    let digest = "0123456789abcdef".repeat(4);
+    for image in [
+        NOWHERE.to_owned(),
+        format!("{NOWHERE}:latest"),
+        format!("library/{NOWHERE}"),
+        format!("docker.io/{NOWHERE}"),
+        format!("docker.io/library/{NOWHERE}"),
+        format!("index.docker.io/library/{NOWHERE}"),
+        format!("{NOWHERE}@sha256:{digest}"),
+        format!("{NOWHERE}:latest@sha256:{digest}"),
+    ] {
+        let spawned = rig
+            .backend
+            .spawn(request(&SLEEPER).with_image(&image))
+            .await;
+        let error = refused("an image that is nowhere", spawned)?;
+        let canonical = format!("docker.io/library/{NOWHERE}");
+        let text = error.to_string();
+        ensure_matches!(error, ContainerError::ImageNotFound { .. }, image);
+        ensure!(
+            text.contains(&canonical),
+            "{canonical} is not named: {text}"
+        );
+    }
+    Ok(())
+}
+
+async fn names_alike(context: &Context) -> Checked {
+    let rig = context.rig_with(|setup| setup.security.allowed_images.push(NOWHERE.to_owned()))?;
+    for image in [
+        format!("localhost/{NOWHERE}"),
+        format!("localhost:5000/{NOWHERE}"),
+        format!("docker.io/other/{NOWHERE}"),
+        format!("evil.example/library/{NOWHERE}"),
+        format!("{NOWHERE}-too"),
+        format!("{NOWHERE}/too"),
+    ] {
+        let error = refuse(&rig, request(&SLEEPER).with_image(&image)).await?;
+        ensure_matches!(error, ContainerError::ImageNotAllowed { .. }, image);
+    }
+    Ok(())
+}
+
+async fn long_task(context: &Context) -> Checked {
+    let mut request = request(&SLEEPER);
+    request.task = "t".repeat(8 << 20);
+    refuse_for(&context.rig()?, request, "task").await
 }
 
 async fn wasm_only(context: &Context) -> Checked {

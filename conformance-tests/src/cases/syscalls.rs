@@ -2,7 +2,7 @@
 
 use crate::{
     case::table,
-    check::{Checked, ensure, same},
+    check::{Checked, Stop, ensure, same},
     context::Context,
     rig::Rig,
 };
@@ -14,8 +14,9 @@ table! { "syscalls":
     mounts = "no mount, no root change, no file by handle, no device node (E03, E05, E08, E14)",
     identity = "no other user, name, personality, scheduling class, priority (E06, E15, R15, R16)",
     other_processes = "no reach into another process or its limits, no shared memory (E12, E13, R08)",
-    kernel = "no way into the kernel: modules, bpf, io_uring, keys, clocks, power (E09, E10, E11, E16, E17, E21)",
+    kernel = "no way into the kernel: modules, bpf, io_uring, keys, clocks, power (E09, E10, E11, E16 to E19, E21, F06)",
     sockets = "no socket but unix, loopback and routing netlink (N04 to N07)",
+    other_doors = "no call by the door of 32-bit programs, whatever its number (E01, E09, E11, E12, N05)",
     table_is_whole = "every attempt of the probe has an answer in this table",
 }
 
@@ -46,10 +47,15 @@ const NAMESPACES: Answers = &[
 const MOUNTS: Answers = &[(
     &[
         "mount",
+        "remount",
         "umount2",
         "pivot_root",
         "chroot",
         "fsopen",
+        "fsconfig",
+        "fsmount",
+        "fspick",
+        "mount_setattr",
         "open_tree",
         "move_mount",
         "name_to_handle_at",
@@ -89,6 +95,9 @@ const OTHER_PROCESSES: Answers = &[(
         "pidfd_getfd",
         "prlimit_by_pid",
         "shmget",
+        "semget",
+        "msgctl",
+        "mq_open",
     ],
     REFUSED,
 )];
@@ -109,20 +118,24 @@ const KERNEL: Answers = &[
             "finit_module",
             "delete_module",
             "kexec_load",
+            "kexec_file_load",
             "reboot",
             "swapon",
             "swapoff",
             "settimeofday",
+            "clock_settime",
+            "kernel_symbols",
             "adjtimex",
             "syslog",
             "memfd_secret",
             "modify_ldt",
             "iopl",
+            "ioperm",
         ],
         REFUSED,
     ),
-    // Allowed: runtimes rely on it (E18).
-    (&["memfd_create"], &["ok"]),
+    // Allowed, as runtimes rely on it; and no kernel can tell a script from any other file that is read.
+    (&["memfd_create", "memfd_exec", "script"], &["ok"]),
 ];
 
 const SOCKETS: Answers = &[
@@ -142,13 +155,41 @@ const SOCKETS: Answers = &[
     ),
 ];
 
-const ALL: [Answers; 6] = [
+/// The filter knows one architecture, and ends whoever comes by another one's door.
+const OTHER_DOORS: Answers = &[
+    (
+        &[
+            "i386_getpid",
+            "i386_io_uring_setup",
+            "i386_keyctl",
+            "i386_ptrace",
+            "i386_socket",
+            "i386_unshare",
+        ],
+        // The last one where the kernel itself has no such door.
+        &["killed:SIGSYS", "killed:SIGSEGV"],
+    ),
+    (
+        &[
+            "x32_getpid",
+            "x32_io_uring_setup",
+            "x32_keyctl",
+            "x32_ptrace",
+            "x32_socket",
+            "x32_unshare",
+        ],
+        &["killed:SIGSYS"],
+    ),
+];
+
+const ALL: [Answers; 7] = [
     NAMESPACES,
     MOUNTS,
     IDENTITY,
     OTHER_PROCESSES,
     KERNEL,
     SOCKETS,
+    OTHER_DOORS,
 ];
 
 async fn tried(context: &Context) -> Checked<Syscalls> {
@@ -181,7 +222,7 @@ fn wrong(Syscalls(tried): &Syscalls, table: Answers) -> Vec<String> {
             match tried.get(*name).map(String::as_str) {
                 Some(answer) if accepted.contains(&answer) => {}
                 // Only on x86.
-                None if ["modify_ldt", "iopl"].contains(name) => {}
+                None if ["modify_ldt", "iopl", "ioperm"].contains(name) => {}
                 answer => wrong.push(format!(
                     "{name}: expected {}, got {}",
                     accepted.join(" or "),
@@ -215,6 +256,15 @@ async fn kernel(context: &Context) -> Checked {
 
 async fn sockets(context: &Context) -> Checked {
     answers(context, SOCKETS).await
+}
+
+async fn other_doors(context: &Context) -> Checked {
+    let Syscalls(all) = tried(context).await?;
+    if !all.contains_key("i386_getpid") {
+        let why = "the probe knows no door for 32-bit programs on this architecture";
+        return Err(Stop::Skipped(why.to_owned()));
+    }
+    answers(context, OTHER_DOORS).await
 }
 
 async fn table_is_whole(context: &Context) -> Checked {

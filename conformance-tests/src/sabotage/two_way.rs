@@ -32,8 +32,8 @@ pub struct TwoWay {
 }
 
 /// The areas whose cases look from inside a container at what the kernel makes of its plan.
-const KERNELS: [&str; 7] = [
-    "policy", "files", "syscalls", "compat", "cgroups", "limits", "proxy",
+const KERNELS: [&str; 9] = [
+    "policy", "files", "syscalls", "compat", "cgroups", "limits", "proxy", "network", "hostile",
 ];
 
 /// The cases whose truth is the kernel's, so that no engine in memory can prove them.

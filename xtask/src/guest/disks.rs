@@ -18,6 +18,8 @@ pub(super) struct Job<'a> {
     pub(super) clawbox: &'a Path,
     /// The fixture image as a tar archive.
     pub(super) fixture: &'a [u8],
+    /// The hostile images, as an archive to load.
+    pub(super) hostile: &'a [u8],
     pub(super) filter: Option<&'a str>,
 }
 
@@ -63,6 +65,7 @@ fn archive(clawbox: &[u8], job: &Job<'_>) -> Result<Vec<u8>> {
         ("run", 0o755, SCRIPT.as_bytes()),
         ("clawbox", 0o755, clawbox),
         ("fixture.tar", 0o644, job.fixture),
+        ("hostile.tar", 0o644, job.hostile),
         ("image", 0o644, FIXTURE_IMAGE.as_bytes()),
         ("changes", 0o644, changes.as_bytes()),
         ("filter", 0o644, job.filter.unwrap_or_default().as_bytes()),
@@ -122,6 +125,7 @@ mod tests {
         let job = Job {
             clawbox: Path::new("unused"),
             fixture: b"an image",
+            hostile: b"more images",
             filter: Some("limits"),
         };
         let bytes = archive(b"a program", &job).expect("an archive");

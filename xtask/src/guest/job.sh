@@ -13,6 +13,7 @@ while read -r change; do
     set -- "$@" --change "$change"
 done </job/changes
 podman import --quiet "$@" /job/fixture.tar "$image"
+podman load --quiet --input /job/hostile.tar
 cat "/sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/cgroup.controllers" >/result/controllers
 {
     echo "debian $(cat /etc/debian_version)"

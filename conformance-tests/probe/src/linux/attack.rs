@@ -40,8 +40,45 @@ pub(crate) fn all() -> Vec<Attempt> {
         steps("replace", || {
             File::options().write(true).open("/.clawbox/init").map(drop)
         }),
+        steps("remove", || fs::remove_file("/.clawbox/init")),
+        steps("directory", || fs::read_link("/proc/1/cwd").map(drop)),
+        steps("namespace", || File::open("/proc/1/ns/mnt").map(drop)),
+        steps("oom_score", || fs::write("/proc/1/oom_score_adj", "1000")),
+        steps("write_memory", write_memory),
+        steps("take_descriptor", take_descriptor),
+        steps("limit", || {
+            let few = libc::rlimit {
+                rlim_cur: 4,
+                rlim_max: 4,
+            };
+            // SAFETY: the pointer is to a live local, and nothing is asked for.
+            let set =
+                unsafe { libc::prlimit(TARGET, libc::RLIMIT_NOFILE, &few, std::ptr::null_mut()) };
+            process::check(set.into()).map(drop)
+        }),
         steps("inherited", inherited),
     ]
+}
+
+/// Writes nothing to where nothing is: whether it may is looked at first.
+fn write_memory() -> io::Result<()> {
+    let empty = libc::iovec {
+        iov_base: std::ptr::null_mut(),
+        iov_len: 1,
+    };
+    // SAFETY: an address that is not there is the kernel's to refuse.
+    let written = unsafe { libc::process_vm_writev(TARGET, &empty, 1, &empty, 1, 0) };
+    process::check(written as libc::c_long).map(drop)
+}
+
+/// Takes a copy of its first descriptor.
+fn take_descriptor() -> io::Result<()> {
+    // SAFETY: neither takes pointers.
+    let taken = unsafe {
+        let process = process::check(libc::syscall(libc::SYS_pidfd_open, TARGET, 0))?;
+        libc::syscall(libc::SYS_pidfd_getfd, process, 0, 0)
+    };
+    process::check(taken).map(drop)
 }
 
 /// Finds a descriptor that nobody gave to this process on purpose.

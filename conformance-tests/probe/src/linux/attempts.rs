@@ -5,11 +5,14 @@
 
 use std::ffi::CStr;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, BufRead as _};
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use libc::c_long;
 
+use super::foreign;
 use super::process::{self, check};
 
 /// One attempt.
@@ -55,6 +58,7 @@ pub(crate) fn all() -> Vec<Attempt> {
     all.extend(other_processes());
     all.extend(kernel());
     all.extend(sockets());
+    all.extend(foreign::all());
     all
 }
 
@@ -96,13 +100,27 @@ fn mounts() -> Vec<Attempt> {
     let no_mount = text(c"/proc/self/task");
     let open_tree_clone = 1;
     let handle_space = memory(&[128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let remount = libc::MS_REMOUNT as usize;
     let no_such_handle = memory(&[8 | 1 << 32, 0]);
     vec![
         call("mount", libc::SYS_mount, &[no_such, root, no_such, 0, NULL]),
+        call(
+            "remount",
+            libc::SYS_mount,
+            &[NULL, no_such, NULL, remount, NULL],
+        ),
         call("umount2", libc::SYS_umount2, &[no_mount, 0]),
         call("pivot_root", libc::SYS_pivot_root, &[NULL, NULL]),
         call("chroot", libc::SYS_chroot, &[root]),
         call("fsopen", libc::SYS_fsopen, &[no_such, 0]),
+        call("fsconfig", libc::SYS_fsconfig, &[NONE, 0, NULL, NULL, 0]),
+        call("fsmount", libc::SYS_fsmount, &[NONE, 0, 0]),
+        call("fspick", libc::SYS_fspick, &[HERE, no_such, 0]),
+        call(
+            "mount_setattr",
+            libc::SYS_mount_setattr,
+            &[HERE, no_such, 0, NULL, 0],
+        ),
         call(
             "open_tree",
             libc::SYS_open_tree,
@@ -180,6 +198,9 @@ fn other_processes() -> Vec<Attempt> {
             call("prlimit64", libc::SYS_prlimit64, &[own, 0, NULL, NULL]).run()
         }),
         steps("shmget", shmget),
+        call("semget", libc::SYS_semget, &[0, NONE, 0]),
+        call("msgctl", libc::SYS_msgctl, &[NONE, 0, NULL]),
+        call("mq_open", libc::SYS_mq_open, &[NULL, 0, 0, NULL]),
     ]
 }
 
@@ -225,16 +246,27 @@ fn kernel() -> Vec<Attempt> {
         call("reboot", libc::SYS_reboot, &[0, 0, 0, NULL]),
         call("swapon", libc::SYS_swapon, &[NULL, 0]),
         call("swapoff", libc::SYS_swapoff, &[NULL]),
+        call(
+            "kexec_file_load",
+            libc::SYS_kexec_file_load,
+            &[NONE, NONE, 0, NULL, 0],
+        ),
+        call("clock_settime", libc::SYS_clock_settime, &[0, NULL]),
         call("settimeofday", libc::SYS_settimeofday, &[NULL, NULL]),
         call("adjtimex", libc::SYS_adjtimex, &[memory(&timex)]),
         call("syslog", libc::SYS_syslog, &[3, memory(&[0]), 8]),
+        steps("kernel_symbols", kernel_symbols),
         call("memfd_create", libc::SYS_memfd_create, &[text(c"probe"), 0]),
+        steps("memfd_exec", memfd_exec),
+        steps("script", script),
         call("memfd_secret", libc::SYS_memfd_secret, &[0]),
     ];
     #[cfg(target_arch = "x86_64")]
     attempts.extend([
         call("modify_ldt", libc::SYS_modify_ldt, &[0, memory(&[0]), 8]),
         call("iopl", libc::SYS_iopl, &[3]),
+        // No port at all.
+        call("ioperm", libc::SYS_ioperm, &[0, 0, 1]),
     ]);
     attempts
 }
@@ -276,6 +308,39 @@ fn mknod() -> io::Result<()> {
     check(made.into())?;
     // SAFETY: the same.
     check(unsafe { libc::unlink(path.as_ptr()) }.into()).map(drop)
+}
+
+/// Finds out where in memory the kernel is. `EPERM` where all addresses are zeros.
+fn kernel_symbols() -> io::Result<()> {
+    let mut lines = io::BufReader::new(File::open("/proc/kallsyms")?).lines();
+    let told = lines.try_fold(false, |told, line| {
+        Ok::<_, io::Error>(told || !line?.starts_with("0000000000000000 "))
+    })?;
+    match told {
+        true => Ok(()),
+        false => Err(io::Error::from_raw_os_error(libc::EPERM)),
+    }
+}
+
+/// Runs a copy of this program that is in memory alone, where no mount can be `noexec`.
+fn memfd_exec() -> io::Result<()> {
+    // SAFETY: the name is a live C string.
+    let made = check(unsafe { libc::memfd_create(c"probe".as_ptr(), 0) }.into())?;
+    let path = format!("/proc/self/fd/{made}");
+    fs::write(&path, fs::read("/proc/self/exe")?)?;
+    Err(Command::new(path).args(["exit", "0"]).exec())
+}
+
+/// Has the shell run a script from where nothing can be executed: the kernel sees only a file that is read.
+fn script() -> io::Result<()> {
+    let path = format!("/tmp/probe-script.{}", std::process::id());
+    fs::write(&path, "exit 0\n")?;
+    let ran = Command::new("/bin/sh").arg(&path).status();
+    fs::remove_file(&path)?;
+    match ran?.success() {
+        true => Ok(()),
+        false => Err(io::Error::from_raw_os_error(libc::EIO)),
+    }
 }
 
 /// Attaches to a child of its own, which does not outlive the attempt.

@@ -14,6 +14,12 @@ pub(crate) fn limits(root: &Path) -> CgroupLimits {
     }
 }
 
+/// The paths of a table like `/proc/self/cgroup`: the third field of each line.
+pub(crate) fn paths(table: &str) -> Vec<String> {
+    let path = |line: &str| Some(line.splitn(3, ':').nth(2)?.to_owned());
+    table.lines().filter_map(path).collect()
+}
+
 fn version_1(root: &Path) -> CgroupLimits {
     let value = |file| limit(&text(root, file)?);
     CgroupLimits {

@@ -49,6 +49,7 @@ pub(crate) fn facts() -> io::Result<Facts> {
         nofile: limit(&limits, "Max open files ")?,
         core: limit(&limits, "Max core file size ")?,
         fsize: limit(&limits, "Max file size ")?,
+        cgroup_paths: cgroup::paths(&read("/proc/self/cgroup")?),
         cgroup: cgroup::limits(Path::new("/sys/fs/cgroup")),
         oom_score_adj: number(&read("/proc/self/oom_score_adj")?, "")?,
         stdin: stdin()?,

@@ -1,21 +1,17 @@
-//! Files, descriptors and sockets: how far one comes with them.
+//! Files and descriptors: how far one comes with them.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use clawbox_probe::{Attempt, CopyExec, CopyExecFailure, CopyExecStep, Count, Reply};
+use clawbox_probe::{Attempt, CopyExec, CopyExecFailure, CopyExecStep, Count, Syscalls};
 
 use super::{errno, process};
 
 const READ_MAX: u64 = 1 << 20;
-const REPLY_MAX: u64 = 1 << 16;
-const REPLY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Opens or creates the file and writes to it. What is there already stays behind the few bytes.
 pub(crate) fn write(path: &str) -> Attempt {
@@ -77,27 +73,33 @@ pub(crate) fn open(max: u64) -> Count {
     })
 }
 
-/// Sends the text to a unix socket and reads what comes back.
-pub(crate) fn connect(path: &str, text: &str) -> Reply {
-    let exchange = || -> io::Result<Vec<u8>> {
-        let mut socket = UnixStream::connect(path)?;
-        socket.set_read_timeout(Some(REPLY_PATIENCE))?;
-        socket.write_all(text.as_bytes())?;
-        socket.shutdown(Shutdown::Write)?;
-        let mut reply = Vec::new();
-        socket.take(REPLY_MAX).read_to_end(&mut reply)?;
-        Ok(reply)
+/// Tries what would change a directory and a file in it, the gentle things first.
+pub(crate) fn tamper(dir: &str, name: &str) -> Syscalls {
+    let at = |name: &str| Path::new(dir).join(name);
+    let (file, new, other) = (at(name), at("probe-new"), at("probe-other"));
+    let attempts: [(&str, &dyn Fn() -> io::Result<()>); 9] = [
+        ("mode", &|| {
+            fs::set_permissions(&file, Permissions::from_mode(0o600))
+        }),
+        ("mode_of_directory", &|| {
+            fs::set_permissions(dir, Permissions::from_mode(0o700))
+        }),
+        ("create", &|| File::create_new(&new).map(drop)),
+        ("directory", &|| fs::create_dir(at("probe-directory"))),
+        ("symbolic_link", &|| symlink("/", at("probe-link"))),
+        ("hard_link", &|| fs::hard_link(&file, at("probe-hard"))),
+        ("rename", &|| fs::rename(&file, &other)),
+        ("socket", &|| {
+            UnixListener::bind(at("probe-socket")).map(drop)
+        }),
+        ("remove", &|| fs::remove_file(&file)),
+    ];
+    let outcome = |result: io::Result<()>| match result {
+        Ok(()) => "ok".to_owned(),
+        Err(error) => errno::of(&error),
     };
-    match exchange() {
-        Ok(reply) => Reply {
-            reply: Some(String::from_utf8_lossy(&reply).into_owned()),
-            errno: None,
-        },
-        Err(error) => Reply {
-            reply: None,
-            errno: Some(errno::of(&error)),
-        },
-    }
+    let told = attempts.map(|(name, attempt)| (name.to_owned(), outcome(attempt())));
+    Syscalls(told.into())
 }
 
 /// Copies this executable to the path and runs it there.
@@ -163,8 +165,6 @@ fn counted(count: u64, ended: io::Result<()>) -> Count {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixListener;
-
     use super::*;
 
     fn count(count: u64, errno: Option<&str>) -> Count {
@@ -186,6 +186,21 @@ mod tests {
     }
 
     #[test]
+    fn changes_all_that_it_may() {
+        let dir = tempfile::tempdir().expect("a directory");
+        File::create_new(dir.path().join("file")).expect("a file");
+        let Syscalls(told) = tamper(dir.path().to_str().expect("UTF-8"), "file");
+        let (absent, done): (Vec<_>, Vec<_>) = told.iter().partition(|(_, told)| *told != "ok");
+        // It had been renamed by then.
+        let absent: Vec<_> = absent
+            .into_iter()
+            .map(|(what, told)| (&**what, &**told))
+            .collect();
+        assert_eq!(absent, [("remove", "ENOENT")]);
+        assert_eq!(done.len(), 8);
+    }
+
+    #[test]
     fn says_by_name_what_stopped_it() {
         let dir = tempfile::tempdir().expect("a directory");
         let dir = dir.path().to_str().expect("UTF-8");
@@ -197,24 +212,5 @@ mod tests {
         );
         assert_eq!(files(dir, 3), count(3, None));
         assert_eq!(files(dir, 3), count(0, Some("EEXIST")));
-        assert_eq!(connect(dir, "").errno.as_deref(), Some("ECONNREFUSED"));
-    }
-
-    #[test]
-    fn hears_the_whole_reply_after_half_closing() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("socket");
-        let listener = UnixListener::bind(&path).expect("a socket");
-        let server = std::thread::spawn(move || {
-            let (mut socket, _) = listener.accept().expect("a client");
-            let mut heard = String::new();
-            socket
-                .read_to_string(&mut heard)
-                .expect("the request's end");
-            socket.write_all(heard.to_uppercase().as_bytes())
-        });
-        let reply = connect(path.to_str().expect("UTF-8"), "hello");
-        server.join().expect("no panic").expect("written");
-        assert_eq!(reply.reply.as_deref(), Some("HELLO"));
     }
 }

@@ -6,9 +6,11 @@ mod cgroup;
 mod errno;
 mod facts;
 mod files;
+mod foreign;
 mod names;
 mod output;
 mod process;
+mod sockets;
 mod syscalls;
 
 use std::io::{self, Write};
@@ -77,7 +79,14 @@ fn run(command: Command) -> io::Result<u8> {
         Command::Alloc { mebibytes } => process::alloc(mebibytes)?,
         Command::Fork { max } => answer(&process::fork_until_refused(max)?)?,
         Command::Open { max } => answer(&files::open(max))?,
-        Command::Connect { path, text } => answer(&files::connect(&path, &text))?,
+        Command::Connect { path, text } => answer(&sockets::connect(&path, &text))?,
+        Command::Pass { path, text } => answer(&sockets::pass(&path, &text))?,
+        Command::Hold { path, max } => sockets::hold(&path, max)?,
+        Command::Listen { port } => sockets::listen(port)?,
+        Command::Reach => answer(&sockets::reach())?,
+        Command::Tamper { dir, name } => answer(&files::tamper(&dir, &name))?,
+        Command::Orphan { count } => answer(&process::orphan(count)?)?,
+        Command::Lock { mebibytes } => answer(&process::lock(mebibytes))?,
         Command::Resolve => answer(&names::resolve()?)?,
         Command::CopyExec { path } => answer(&files::copy_exec(&path))?,
         Command::Syscalls => answer(&syscalls::try_all(&attempts::all())?)?,

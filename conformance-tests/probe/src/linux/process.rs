@@ -1,11 +1,16 @@
 //! Processes, signals and memory.
 
+use std::fs;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use clawbox_probe::Count;
 
 use super::errno;
+
+const MIB: usize = 1 << 20;
+/// How often it is looked whether orphans are gone, 20 ms apart.
+const ORPHANS_PATIENCE: u32 = 100;
 
 /// How a child ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +50,6 @@ pub(crate) fn sleep(milliseconds: u64, ignore_term: bool) -> io::Result<()> {
 
 /// Allocates and fills so many MiB, one at a time, then says `allocated`.
 pub(crate) fn alloc(mebibytes: u64) -> io::Result<()> {
-    const MIB: usize = 1 << 20;
     let mut kept = Vec::new();
     for _ in 0..mebibytes {
         let mut block: Vec<u8> = Vec::new();
@@ -81,6 +85,75 @@ pub(crate) fn fork_until_refused(max: u64) -> io::Result<Count> {
         count: children.len() as u64,
         errno: refusal,
     })
+}
+
+/// Leaves so many processes without a parent, which then end, and counts the processes that are left in the end.
+pub(crate) fn orphan(count: u64) -> io::Result<Count> {
+    for _ in 0..count {
+        let parent = fork(|| {
+            // SAFETY: the child ends at once, without anything of its parent's.
+            match unsafe { libc::fork() } {
+                0 => {
+                    // Its parent is gone by then, most of the time, as in any other daemon.
+                    std::thread::sleep(Duration::from_millis(20));
+                    0
+                }
+                child => i32::from(child < 0),
+            }
+        })?;
+        if wait(parent)? != Ended::Exited(0) {
+            return Err(io::Error::other("a child could make no child"));
+        }
+    }
+    let mut left = others()?;
+    for _ in 0..ORPHANS_PATIENCE {
+        if left == 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        left = others()?;
+    }
+    Ok(Count {
+        count: left,
+        errno: None,
+    })
+}
+
+/// How many processes there are beside this one and process 1: those that wait to be waited for are among them.
+fn others() -> io::Result<u64> {
+    let own = std::process::id().to_string();
+    let mut others = 0;
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let name = name.to_string_lossy();
+        let process = name.starts_with(|first: char| first.is_ascii_digit());
+        others += u64::from(process && name != own && name != "1");
+    }
+    Ok(others)
+}
+
+/// Locks all memory, now and later, then takes so many MiB.
+pub(crate) fn lock(mebibytes: u64) -> Count {
+    // SAFETY: takes no pointers.
+    let locked = check(unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) }.into());
+    let mut kept: Vec<Vec<u8>> = Vec::new();
+    let mut refusal = locked.err().as_ref().map(errno::of);
+    while refusal.is_none() && (kept.len() as u64) < mebibytes {
+        let mut block = Vec::new();
+        match block.try_reserve_exact(MIB) {
+            Ok(()) => {
+                block.resize(MIB, 0xa5);
+                kept.push(block);
+            }
+            Err(_) => refusal = Some(errno::name(libc::ENOMEM)),
+        }
+    }
+    // Without a use of the memory the compiler may leave it out.
+    std::hint::black_box(&kept);
+    Count {
+        count: kept.len() as u64,
+        errno: refusal,
+    }
 }
 
 /// Runs the task in a child, which exits with the code that it returns and dies with its parent.
