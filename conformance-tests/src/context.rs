@@ -45,6 +45,8 @@ pub(crate) struct Scene {
     pub(crate) image: String,
     pub(crate) host: Host,
     pub(crate) declared: Declarations,
+    /// How long a case may take.
+    pub(crate) case_limit: Duration,
 }
 
 /// What was handed out.
@@ -135,6 +137,7 @@ impl Context {
             image,
             host,
             declared,
+            case_limit: _,
         } = &*self.scene;
         let mut security = ContainerSecurityConfig::new()
             .with_allowed_images([image])

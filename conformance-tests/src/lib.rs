@@ -58,4 +58,4 @@ pub use cases::cases;
 pub use declared::{DECLARABLE, DeclarationError, Declarations};
 pub use harness::{REPORT_VARIABLE, REQUIRE_VARIABLE, Suite, run};
 pub use report::{CaseReport, Outcome, Summary};
-pub use suite::{FIXTURE_IMAGE, FIXTURE_VARIABLE, run_cases};
+pub use suite::{CASE_SECONDS_VARIABLE, FIXTURE_IMAGE, FIXTURE_VARIABLE, run_cases};

@@ -34,8 +34,12 @@ pub const FIXTURE_VARIABLE: &str = "CLAWBOX_FIXTURE_IMAGE";
 
 /// How many cases run at once: most of them wait for the engine.
 pub(crate) const JOBS: usize = 4;
+/// The environment variable that gives each case another time than a minute, in whole seconds: an emulated machine, say,
+/// takes some twenty times as long as others.
+pub const CASE_SECONDS_VARIABLE: &str = "CLAWBOX_CONFORMANCE_CASE_SECONDS";
+
 /// How long one case may take; none should come near.
-const CASE_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const CASE_LIMIT: Duration = Duration::from_secs(60);
 /// How long ending what a case left running may take, likewise.
 const CLOSE_LIMIT: Duration = Duration::from_secs(60);
 /// How long the engine has to say who it is.
@@ -88,6 +92,7 @@ impl ReadyEngine {
                 unfit: false,
             })?
             .map_err(|error| NotReady::from_engine(&error))?;
+        let case_limit = case_limit(env::var(CASE_SECONDS_VARIABLE).ok())?;
         let image = env::var(FIXTURE_VARIABLE).unwrap_or_else(|_| FIXTURE_IMAGE.to_owned());
         let (host, dead) = Host::enter(&endpoint)
             .map_err(|error| NotReady::unfit(format!("no directory for the run: {error}")))?;
@@ -98,6 +103,7 @@ impl ReadyEngine {
                 image,
                 host,
                 declared,
+                case_limit,
             }),
             turns: RwLock::default(),
         };
@@ -168,6 +174,19 @@ impl ReadyEngine {
     }
 }
 
+fn case_limit(seconds: Option<String>) -> Result<Duration, NotReady> {
+    let Some(seconds) = seconds else {
+        return Ok(CASE_LIMIT);
+    };
+    match seconds.parse::<u32>() {
+        Ok(given @ 1..) => Ok(Duration::from_secs(given.into())),
+        _ => Err(NotReady::unfit(format!(
+            "{CASE_SECONDS_VARIABLE}: {seconds:?} is not a number of seconds from 1 to {}",
+            u32::MAX
+        ))),
+    }
+}
+
 /// Runs one case, ends what it left running and looks for leaks.
 pub(crate) async fn run_case(
     engine: Arc<dyn ContainerEngine>,
@@ -179,8 +198,9 @@ pub(crate) async fn run_case(
         return report(case, Outcome::Skipped { why }, Duration::ZERO);
     }
     let started = Instant::now();
+    let case_limit = scene.case_limit;
     let context = Context::new(engine, scene, sabotage);
-    let ended = AssertUnwindSafe(timeout(CASE_LIMIT, (case.function())(&context)))
+    let ended = AssertUnwindSafe(timeout(case_limit, (case.function())(&context)))
         .catch_unwind()
         .await;
     let leaks = timeout(CLOSE_LIMIT, context.close()).await;
@@ -191,7 +211,7 @@ pub(crate) async fn run_case(
         Ok(Ok(Err(Stop::Skipped(why)))) if leaks.is_empty() => Outcome::Skipped { why },
         Ok(Ok(Ok(()) | Err(Stop::Skipped(_)))) => failed(String::new(), &leaks),
         Ok(Ok(Err(Stop::Failed(message)))) => failed(message, &leaks),
-        Ok(Err(_)) => failed(format!("did not end within {CASE_LIMIT:?}"), &leaks),
+        Ok(Err(_)) => failed(format!("did not end within {case_limit:?}"), &leaks),
         Err(panic) => failed(format!("panicked: {}", words(&*panic)), &leaks),
     };
     report(case, outcome, started.elapsed())
@@ -271,5 +291,23 @@ pub async fn run_cases(
         engine: Some(ready.info.clone()),
         cases: reports,
         unfit: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_has_a_minute_or_the_seconds_that_are_given() {
+        assert_eq!(case_limit(None).unwrap(), Duration::from_secs(60));
+        let given = case_limit(Some("900".to_owned())).unwrap();
+        assert_eq!(given, Duration::from_secs(900));
+        for bad in ["", "0", "-1", "1.5", "15m", "4294967296"] {
+            let refused = case_limit(Some(bad.to_owned())).unwrap_err();
+            assert!(refused.unfit);
+            let named = format!("{CASE_SECONDS_VARIABLE}: {bad:?} is not");
+            assert!(refused.why.starts_with(&named), "{}", refused.why);
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     host::Host,
     report::CaseReport,
     rig::Setup,
-    suite::{FIXTURE_IMAGE, run_case},
+    suite::{CASE_LIMIT, FIXTURE_IMAGE, run_case},
 };
 use clawbox_containers::{ContainerBackend, ContainerEngine, InitProgram};
 use std::{io, sync::Arc};
@@ -29,6 +29,7 @@ impl Bench {
             image: FIXTURE_IMAGE.to_owned(),
             host,
             declared,
+            case_limit: CASE_LIMIT,
         })))
     }
 
