@@ -1,5 +1,6 @@
 //! `cargo xtask matrix`: the conformance suite on every engine there is, as one page.
 
+mod guest;
 mod page;
 mod report;
 mod suite;
@@ -88,6 +89,7 @@ fn measure(
             page::kept(old, &name)
         }));
     }
+    columns.push(guest::column(&root()?, old)?);
     Ok(())
 }
 

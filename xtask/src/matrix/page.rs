@@ -42,7 +42,8 @@ pub(super) fn page(columns: &[Column]) -> String {
         "# Conformance\n".to_owned(),
         "What the conformance suite says on each engine, area by area: how many cases pass, fail and are".to_owned(),
         "skipped. Written by `cargo xtask matrix --engines all`; `cargo xtask test` checks the mock's column. An".to_owned(),
-        "engine that was not there keeps the column of its last run, marked as an earlier one.\n".to_owned(),
+        "engine that was not there keeps the column of its last run, marked as an earlier one. The guest's is of the".to_owned(),
+        "last `cargo xtask guest`.\n".to_owned(),
         line(HEADING, &|column| column.name.clone()),
         line("---", &|_| "---".to_owned()),
         line(RUNS_ON, &|column| column.runs_on.clone()),
@@ -61,6 +62,14 @@ pub(super) fn page(columns: &[Column]) -> String {
 }
 
 impl Column {
+    /// The same, marked as that of an earlier run.
+    pub(super) fn earlier(mut self) -> Self {
+        if self.runs_on != NOT_RUN && !self.runs_on.ends_with(EARLIER) {
+            self.runs_on.push_str(EARLIER);
+        }
+        self
+    }
+
     fn area(&self, area: &str) -> String {
         let found = self.areas.iter().find(|(known, _)| known == area);
         found.map_or_else(|| NO_CASES.to_owned(), |(_, cell)| cell.clone())
@@ -104,11 +113,7 @@ pub(super) fn column(page: &str, name: &str) -> Column {
 
 /// The column of an engine that was not there this time.
 pub(super) fn kept(page: &str, name: &str) -> Column {
-    let mut column = column(page, name);
-    if column.runs_on != NOT_RUN && !column.runs_on.ends_with(EARLIER) {
-        column.runs_on.push_str(EARLIER);
-    }
-    column
+    column(page, name).earlier()
 }
 
 #[cfg(test)]
