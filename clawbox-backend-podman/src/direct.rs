@@ -2,8 +2,10 @@
 //!
 //! - *create*: its builder sends `no_new_privilages`, which libpod does not know, and nothing else of it can be used to
 //!   send the right word. The container would run without no-new-privileges, in silence.
+//! - *inspect*: it has libpod measure the container's files, each time, and reads an answer of any length.
 //! - *wait*: it drops the exit code.
 //! - *attach*: see [`frames`](crate::frames).
+//! - *logs*: its decoder is the one of *attach*.
 //! - *remove*: libpod answers 200 with an error inside, which it drops.
 //! - *ping*: of somebody else's answer it only tells that a header is missing, and not who answers.
 
@@ -26,6 +28,7 @@ use hyper::{
     upgrade::Upgraded,
 };
 use hyper_util::rt::TokioIo;
+use podman_api::models::ContainerInspectResponseLibpod;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::error::Error;
 use tokio::net::UnixStream;
@@ -70,11 +73,26 @@ impl Direct<'_> {
         self.json(request, Call::Create).await
     }
 
+    pub(crate) async fn inspect(&self, id: &str) -> EngineResult<ContainerInspectResponseLibpod> {
+        let path = format!("{API}/containers/{id}/json");
+        self.json(Request::get(path).body(Full::default()), Call::Container)
+            .await
+    }
+
     /// The exit code.
     pub(crate) async fn wait(&self, id: &str) -> EngineResult<i32> {
         let path = format!("{API}/containers/{id}/wait?condition=stopped&interval={POLL}");
         self.json(Request::post(path).body(Full::default()), Call::Container)
             .await
+    }
+
+    /// All of the container's output, in the frames of an attached stream; `None` where that is more than `most` bytes.
+    /// Not by `tail`, which loses what is before the last write of a line (4.3.1).
+    pub(crate) async fn logs(&self, id: &str, most: usize) -> EngineResult<Option<Bytes>> {
+        let path = format!("{API}/containers/{id}/logs?stdout=true&stderr=true");
+        let request = Request::get(path).body(Full::default());
+        let answer = self.succeeds(request, Call::Container).await?;
+        self.within(answer, most).await
     }
 
     pub(crate) async fn remove(&self, id: &str) -> EngineResult<Vec<Removed>> {
@@ -118,13 +136,23 @@ impl Direct<'_> {
         request: hyper::http::Result<Request<Full<Bytes>>>,
         call: Call,
     ) -> EngineResult<T> {
-        let answer = self.send(request).await?;
-        if !answer.status().is_success() {
-            return Err(self.refusal(answer, call).await);
-        }
+        let answer = self.succeeds(request, call).await?;
         let body = self.body(answer).await?;
         serde_json::from_slice(&body)
             .map_err(|error| bad(format!("podman's answer: {error}")).with_source(error))
+    }
+
+    /// An answer of success.
+    async fn succeeds(
+        &self,
+        request: hyper::http::Result<Request<Full<Bytes>>>,
+        call: Call,
+    ) -> EngineResult<Response<Incoming>> {
+        let answer = self.send(request).await?;
+        match answer.status().is_success() {
+            true => Ok(answer),
+            false => Err(self.refusal(answer, call).await),
+        }
     }
 
     async fn send(
@@ -147,12 +175,19 @@ impl Direct<'_> {
     }
 
     async fn body(&self, answer: Response<Incoming>) -> EngineResult<Bytes> {
-        let body = Limited::new(answer.into_body(), MAX_BODY_BYTES);
-        match body.collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(bad(format!(
+        let body = self.within(answer, MAX_BODY_BYTES).await?;
+        body.ok_or_else(|| {
+            bad(format!(
                 "podman's answer is longer than {MAX_BODY_BYTES} bytes"
-            ))),
+            ))
+        })
+    }
+
+    /// `None` where the body is longer than `most` bytes.
+    async fn within(&self, answer: Response<Incoming>, most: usize) -> EngineResult<Option<Bytes>> {
+        match Limited::new(answer.into_body(), most).collect().await {
+            Ok(body) => Ok(Some(body.to_bytes())),
+            Err(error) if error.is::<LengthLimitError>() => Ok(None),
             Err(error) => Err(self.broken(error)),
         }
     }

@@ -4,7 +4,7 @@
 mod tests;
 
 use crate::{
-    decode,
+    catatonit, decode,
     direct::Direct,
     encode::{self, Create},
     endpoint::Surroundings,
@@ -14,11 +14,13 @@ use crate::{
 use async_trait::async_trait;
 use clawbox_containers::{
     ContainerEngine, ContainerPlan,
+    aspects::Init,
     endpoint::{Candidates, Endpoint, EndpointError},
     engine::{
         EngineError, EngineErrorKind, EnginePhase, EngineResult, EngineWarning, ImageFacts,
-        Inspection, ListedContainer, OutputChunks, PullProgress, Removal, Signal,
+        Inspection, ListedContainer, OutputChunk, OutputChunks, PullProgress, Removal, Signal,
     },
+    facts::Observed,
     init::Carrier,
     types::{ContainerId, EngineInfo, ImageRef, PullPolicy},
 };
@@ -30,7 +32,7 @@ use podman_api::{
 use rustix::process::{Resource, getrlimit};
 use std::{
     collections::BTreeMap,
-    io::{self, Write},
+    io::{self, Cursor, Write},
     path::Path,
     time::Duration,
 };
@@ -135,22 +137,6 @@ impl PodmanEngine {
         future::pending().await
     }
 
-    /// The output of a service that was killed ends as that of a container does: the container tells them apart. Its
-    /// state may come a little after its last byte.
-    async fn end_of_output(&self, id: &ContainerId) -> EngineResult<()> {
-        for millis in LOOKS {
-            match self.inspect(id).await {
-                Ok(seen) if seen.state.phase == EnginePhase::Running => {
-                    sleep(Duration::from_millis(millis)).await;
-                }
-                Err(error) if error.kind() != EngineErrorKind::NotFound => return Err(error),
-                Ok(_) | Err(_) => return Ok(()),
-            }
-        }
-        let text = "podman closed the connection for the output while the container runs";
-        Err(EngineError::new(EngineErrorKind::Unavailable, text))
-    }
-
     /// An error may come as an item of the stream, after a status of success.
     async fn pull(
         &self,
@@ -238,15 +224,13 @@ impl ContainerEngine for PodmanEngine {
     }
 
     async fn inspect(&self, id: &ContainerId) -> EngineResult<Inspection> {
-        let containers = self.client().await?.containers();
-        let answer = containers.get(id.to_string()).inspect().await;
-        decode::inspection(answer.map_err(self.failed(Call::Container))?)
+        look(self.direct().await?, id).await
     }
 
     async fn attach(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
         let stream = self.direct().await?.attach(&id.to_string()).await?;
-        let (engine, id) = (Self::at(self.endpoint.clone()), id.clone());
-        let end = stream::once(async move { engine.end_of_output(&id).await });
+        let (endpoint, id) = (self.endpoint.clone(), id.clone());
+        let end = stream::once(async move { end_of_output(Direct(&endpoint), &id).await });
         let broken_off = end.filter_map(|end| future::ready(end.err().map(Err)));
         Ok(frames::chunks(stream).chain(broken_off).boxed())
     }
@@ -303,6 +287,35 @@ impl ContainerEngine for PodmanEngine {
         let listed = listed.into_iter().map(decode::listed);
         listed.filter_map(Result::transpose).collect()
     }
+}
+
+async fn look(service: Direct<'_>, id: &ContainerId) -> EngineResult<Inspection> {
+    let id = id.to_string();
+    let mut seen = decode::inspection(service.inspect(&id).await?)?;
+    let code = &mut seen.state.exit_code;
+    if *code == Some(catatonit::FAILED) && seen.facts.init == Observed::Seen(Init::Engine) {
+        let logs = service.logs(&id, catatonit::MOST_BYTES).await?;
+        let output = frames::chunks(Cursor::new(logs.unwrap_or_default()));
+        let output: Vec<OutputChunk> = output.try_collect().await?;
+        *code = catatonit::not_run(&output).or(*code);
+    }
+    Ok(seen)
+}
+
+/// The output of a service that was killed ends as that of a container does: the container tells them apart. Its state
+/// may come a little after its last byte.
+async fn end_of_output(service: Direct<'_>, id: &ContainerId) -> EngineResult<()> {
+    for millis in LOOKS {
+        match look(service.clone(), id).await {
+            Ok(seen) if seen.state.phase == EnginePhase::Running => {
+                sleep(Duration::from_millis(millis)).await;
+            }
+            Err(error) if error.kind() != EngineErrorKind::NotFound => return Err(error),
+            Ok(_) | Err(_) => return Ok(()),
+        }
+    }
+    let text = "podman closed the connection for the output while the container runs";
+    Err(EngineError::new(EngineErrorKind::Unavailable, text))
 }
 
 /// A file for the service alone, in this user's runtime directory where there is one. It is gone when this is dropped.

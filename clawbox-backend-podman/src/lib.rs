@@ -43,6 +43,7 @@
 //! # }
 //! ```
 
+mod catatonit;
 mod decode;
 mod direct;
 mod encode;

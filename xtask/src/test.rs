@@ -16,7 +16,10 @@ use crate::steps::Steps;
 use crate::workspace::{cargo, run as done};
 
 /// The tests of the rootless engine, which its user runs: the arguments of a `cargo test` for each.
-const AS_ROOTLESS_USER: &[&[&str]] = &[&["-p", "clawbox-backend-podman", "--test", "rootless"]];
+const AS_ROOTLESS_USER: &[&[&str]] = &[
+    &["-p", "clawbox-backend-podman", "--test", "rootless"],
+    &["-p", "clawbox-backend-podman", "--test", "engine_init"],
+];
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {

@@ -13,6 +13,7 @@ async fn errors(answer: &str, then: Then) -> Vec<(&'static str, EngineError, End
     let told = in_time(async {
         [
             ("create", direct.create(&json!({})).await.unwrap_err()),
+            ("inspect", direct.inspect(ID).await.map(drop).unwrap_err()),
             ("wait", direct.wait(ID).await.unwrap_err()),
             ("remove", direct.remove(ID).await.unwrap_err()),
             ("attach", direct.attach(ID).await.map(drop).unwrap_err()),
@@ -41,6 +42,13 @@ async fn each_call_is_libpods() {
     );
     assert!(heard.ends_with("\r\n\r\n{\"a\":1}"), "{heard}");
 
+    // Without `size`, for which libpod would walk through the container's files.
+    let service = Service::answering(&whole("200 OK", "{}"), Then::Hold);
+    in_time(service.direct().inspect(ID)).await.unwrap();
+    let heard = service.heard();
+    let path = format!("GET /v4.0.0/libpod/containers/{ID}/json HTTP/1.1\r\n");
+    assert!(heard.starts_with(&path), "{heard}");
+
     let service = Service::answering(&whole("200 OK", "137\n"), Then::Hold);
     assert_eq!(in_time(service.direct().wait(ID)).await.unwrap(), 137);
     let heard = service.heard();
@@ -57,6 +65,19 @@ async fn each_call_is_libpods() {
     let path =
         format!("DELETE /v4.0.0/libpod/containers/{ID}?force=true&v=true&timeout=0 HTTP/1.1\r\n");
     assert!(heard.starts_with(&path), "{heard}");
+}
+
+#[tokio::test]
+async fn output_over_the_bound_is_not_read_to_its_end() {
+    for (most, expected) in [(3, Some(&b"abc"[..])), (2, None)] {
+        let service = Service::answering(&whole("200 OK", "abc"), Then::Hold);
+        let read = in_time(service.direct().logs(ID, most)).await.unwrap();
+        assert_eq!(read.as_deref(), expected);
+        let path =
+            format!("GET /v4.0.0/libpod/containers/{ID}/logs?stdout=true&stderr=true HTTP/1.1\r\n");
+        let heard = service.heard();
+        assert!(heard.starts_with(&path), "{heard}");
+    }
 }
 
 #[tokio::test]
