@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a case fails")]
 
+mod dropped;
 mod process_one;
 #[path = "../common/mod.rs"]
 mod rig;
@@ -32,7 +33,7 @@ use std::{
 /// Made here of it: with a `VOLUME`, and with variables that nobody may set.
 const GREEDY_IMAGE: &str = "ghcr.io/n0xmare/clawbox-docker-greedy";
 
-const CASES: [(&str, EngineTest); 9] = [
+const CASES: [(&str, EngineTest); 10] = [
     ("the_calls_mean_what_the_contract_says", |host| {
         the_calls_mean_what_the_contract_says(host).boxed()
     }),
@@ -56,6 +57,9 @@ const CASES: [(&str, EngineTest); 9] = [
     }),
     ("what_process_one_cannot_run_is_named", |host| {
         process_one::what_process_one_cannot_run_is_named(host).boxed()
+    }),
+    ("a_spawn_dropped_at_any_moment_is_gone", |host| {
+        dropped::a_spawn_dropped_at_any_moment_is_gone_within_ten_seconds(host).boxed()
     }),
     ("the_engine_holds_no_secret", |host| {
         secrets::the_engine_holds_no_secret(host).boxed()
