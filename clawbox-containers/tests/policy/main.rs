@@ -1,5 +1,6 @@
 //! The policy: what it refuses, all at once, and what it plans.
 
+mod catalogue;
 mod image;
 mod profile;
 mod request;
