@@ -249,7 +249,7 @@ mod tests {
                 let text = format!("{odd}{whole}.{digits}");
                 let padded = format!("{digits:0<5}");
                 let part: u64 = padded.parse().expect("digits");
-                let fits = odd.is_empty() && part % 100 == 0;
+                let fits = odd.is_empty() && part.is_multiple_of(100);
                 let thousandths = Some(whole * 1000 + part / 100).filter(|n| fits && (10..=1_024_000).contains(n));
                 prop_assert_eq!(cpus(&text).ok().map(|quota| u64::from(quota.get())), thousandths, "{}", &text);
             }
