@@ -4,7 +4,8 @@ use super::*;
 
 /// The fields that a request is refused for; none where it is admitted.
 fn fields(request: &ContainerSpawnRequest) -> Vec<String> {
-    let policy = SecurityPolicy::new(&ContainerSecurityConfig::default()).unwrap();
+    let policy =
+        SecurityPolicy::new(&ContainerSecurityConfig::default()).expect("the default policy");
     match policy.admit(request) {
         Ok(_) => Vec::new(),
         Err(ContainerError::ImageNotAllowed { .. }) => vec!["not allowed".to_owned()],
