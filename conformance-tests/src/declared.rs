@@ -217,6 +217,7 @@ mod tests {
             [
                 "cgroups/no_swap",
                 "limits/memory",
+                "limits/locked_memory",
                 "init/child_out_of_memory"
             ]
         );

@@ -35,6 +35,7 @@
 
 mod case;
 mod cases;
+mod catalogue;
 mod check;
 mod context;
 mod declared;
@@ -55,7 +56,8 @@ pub mod test_engine;
 
 pub use case::{Case, Role};
 pub use cases::cases;
+pub use catalogue::{CATALOGUE, Entry, Proof};
 pub use declared::{DECLARABLE, DeclarationError, Declarations};
 pub use harness::{REPORT_VARIABLE, REQUIRE_VARIABLE, Suite, run};
-pub use report::{CaseReport, Outcome, Summary};
+pub use report::{CaseReport, EntryReport, Outcome, Summary};
 pub use suite::{CASE_SECONDS_VARIABLE, FIXTURE_IMAGE, FIXTURE_VARIABLE, run_cases};

@@ -1,6 +1,6 @@
 //! What came of a run, as data.
 
-use crate::{cases::cases as all_cases, harness::REPORT_VARIABLE};
+use crate::{cases::cases as all_cases, catalogue::judged, harness::REPORT_VARIABLE};
 use clawbox_types::EngineInfo;
 use serde::{Deserialize, Serialize};
 use std::{env, fmt, fs, io};
@@ -55,6 +55,20 @@ pub struct CaseReport {
     pub millis: u64,
 }
 
+/// One row of the [catalogue](crate::CATALOGUE).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryReport {
+    /// The row's id.
+    pub id: String,
+    /// What is tried.
+    pub tried: String,
+    /// The cases that try it.
+    pub cases: Vec<String>,
+    /// What came of the worst of them; where there is none, why it is skipped.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
 /// A whole run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
@@ -62,6 +76,8 @@ pub struct Summary {
     pub engine: Option<EngineInfo>,
     /// Every selected case, in the table's order.
     pub cases: Vec<CaseReport>,
+    /// What the cases say of the catalogue: the rows of which all were selected.
+    pub catalogue: Vec<EntryReport>,
     /// Whether the suite could have run and did not: an engine that answers, but not with what cases need.
     pub unfit: bool,
 }
@@ -84,6 +100,7 @@ pub(crate) fn write(engine: Option<EngineInfo>, mut cases: Vec<CaseReport>) -> i
     cases.sort_by_key(place);
     let summary = Summary {
         engine,
+        catalogue: judged(&cases),
         cases,
         unfit: false,
     };

@@ -2,6 +2,7 @@
 
 use crate::{
     case::{Case, in_turn},
+    catalogue::judged,
     check::{Stop, chain},
     context::{Context, Scene},
     declared::Declarations,
@@ -264,6 +265,7 @@ pub async fn run_cases(
             cases.iter().for_each(on_result);
             return Summary {
                 engine: None,
+                catalogue: Vec::new(),
                 cases,
                 unfit,
             };
@@ -289,6 +291,7 @@ pub async fn run_cases(
     reports.sort_by_key(|report| selected.iter().position(|case| case.id() == report.id));
     Summary {
         engine: Some(ready.info.clone()),
+        catalogue: judged(&reports),
         cases: reports,
         unfit: false,
     }

@@ -83,6 +83,24 @@ fn line(case: &CaseReport, say: Say) {
     super::print(&text);
 }
 
+/// A line for each row of the catalogue that all of its cases were run for.
+fn catalogue(summary: &Summary, say: Say) -> String {
+    let mut text = String::new();
+    for row in &summary.catalogue {
+        let (word, words) = match &row.outcome {
+            Outcome::Passed if say.quiet => continue,
+            Outcome::Passed => ("passed", row.cases.join(", ")),
+            Outcome::Failed { message } => ("FAILED", message.clone()),
+            Outcome::Skipped { why } | Outcome::NotRun { why } => ("skipped", why.clone()),
+        };
+        text.push_str(&format!("{} {word}: {words}\n", row.id));
+    }
+    if !text.is_empty() {
+        text.insert(0, '\n');
+    }
+    text
+}
+
 fn conclude(summary: &Summary, say: Say) -> u8 {
     let count = |wanted: fn(&Outcome) -> bool| {
         let cases = summary.cases.iter();
@@ -101,7 +119,8 @@ fn conclude(summary: &Summary, say: Say) -> u8 {
         return status::FAILED;
     }
     if let Some(engine) = &summary.engine {
-        let mut text = format!(
+        let mut text = catalogue(summary, say);
+        text += &format!(
             "\n{} {}: {} passed, {} failed, {} skipped\n",
             engine.name,
             engine.version,

@@ -19,7 +19,7 @@ table! { "exec":
     #[process_one]
     signals = "a further command that dies of a signal is told with it, and the container lives on",
     #[process_one]
-    same_policy = "a further command runs as the container's user, with its filter, without privileges",
+    same_policy = "a further command runs as the container's user, with its filter, without privileges (E22)",
     #[process_one]
     environment_and_directory = "it has the container's environment and its own beside it, in its own directory",
     #[process_one]

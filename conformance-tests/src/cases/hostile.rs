@@ -5,12 +5,12 @@ use crate::{
     check::{Checked, Stop, ensure, ensure_matches, errno, refused, same},
     context::Context,
     proxy::Proxy,
-    rig::{Rig, SLEEPER, request},
+    rig::{Rig, SLEEPER, limits, request_within},
     tap::Call,
 };
 use clawbox_containers::{ContainerError, engine::EngineErrorKind, facts::Observed};
 use clawbox_probe::{Attempt, Command, Count, Facts};
-use clawbox_types::{ContainerStatus, PullPolicy};
+use clawbox_types::{ContainerSpawnRequest, ContainerStatus, PullPolicy};
 
 table! { "hostile":
     configuration = "an image's user, variables, entrypoint and volumes weaken nothing (E27, E28)",
@@ -45,18 +45,22 @@ async fn rig(context: &Context, tag: &str) -> Checked<Rig> {
         other => other?,
     };
     context.rig_with(|setup| {
-        setup.security.allowed_images = vec![REPOSITORY.to_owned()];
-        // Half of a case's memory, with what is left for the image's volumes.
-        setup.security.tmpfs = vec!["/tmp:size=8m".to_owned()];
+        // The case's end asks for the other one.
+        setup.security.allowed_images.push(REPOSITORY.to_owned());
         setup.security.default_image = name;
     })
 }
 
+/// A request with room for the image's volumes, in a working directory of its own.
+fn request(command: &Command) -> ContainerSpawnRequest {
+    let mut limits = limits();
+    limits.memory_mb = 128;
+    request_within(command, limits).with_working_dir("/")
+}
+
 /// What the probe sees in such a container, in a working directory that the request names.
 async fn facts(rig: &Rig, program: &str) -> Checked<Facts> {
-    let request = request(&Command::Facts)
-        .with_command([program, "facts"])
-        .with_working_dir("/");
+    let request = request(&Command::Facts).with_command([program, "facts"]);
     rig.run_request(request).await?.report()
 }
 
@@ -93,8 +97,7 @@ async fn configuration(context: &Context) -> Checked {
 
 async fn signals_and_checks(context: &Context) -> Checked {
     let rig = rig(context, "1").await?;
-    let sleeper = request(&SLEEPER).with_working_dir("/");
-    let id = rig.spawn(sleeper).await?.container_id;
+    let id = rig.spawn(request(&SLEEPER)).await?.container_id;
     rig.printed(&id, "ready\n").await?;
     let labels = context.labels_of(&rig, &id).await?;
     let own = id.to_string();
@@ -116,7 +119,9 @@ async fn signals_and_checks(context: &Context) -> Checked {
 
 async fn working_directory(context: &Context) -> Checked {
     let rig = rig(context, "1").await?;
-    let error = refused("the spawn", rig.backend.spawn(request(&SLEEPER)).await)?;
+    let mut request = request(&SLEEPER);
+    request.working_dir = None;
+    let error = refused("the spawn", rig.backend.spawn(request).await)?;
     ensure_matches!(
         error,
         ContainerError::PolicyDenied { violations } if violations[0].field == "image.working_dir",
@@ -139,8 +144,7 @@ async fn devices(context: &Context) -> Checked {
         let read = Command::Read {
             path: path.to_owned(),
         };
-        let ran = rig.run_request(request(&read).with_working_dir("/"));
-        let count: Count = ran.await?.report()?;
+        let count: Count = rig.run_request(request(&read)).await?.report()?;
         // An engine without privilege leaves device files out.
         errno(path, count.errno.as_deref(), &["EPERM", "EACCES", "ENOENT"])?;
     }
@@ -207,7 +211,6 @@ async fn socket(context: &Context) -> Checked {
     };
     let request = request(&write)
         .with_identity(identity)
-        .with_working_dir("/")
         .with_proxy_socket(&proxy.socket);
     let info = match rig.backend.spawn(request).await {
         Ok(info) => info,

@@ -10,6 +10,8 @@ const EARLIER: &str = " (earlier run)";
 const HEADING: &str = "area";
 const RUNS_ON: &str = "*runs on*";
 const ALL: &str = "**all**";
+/// What begins the names of the catalogue's groups, which come after the areas.
+pub(super) const CATALOGUE: &str = "catalogue ";
 
 /// What the page says of an engine.
 #[derive(Debug, PartialEq)]
@@ -33,6 +35,7 @@ pub(super) fn page(columns: &[Column]) -> String {
             areas.push(area);
         }
     }
+    areas.sort_by_key(|area| area.starts_with(CATALOGUE));
     let line = |first: &str, cell: &dyn Fn(&Column) -> String| {
         let cells: Vec<String> = columns.iter().map(cell).collect();
         format!("| {first} | {} |", cells.join(" | "))
@@ -43,7 +46,8 @@ pub(super) fn page(columns: &[Column]) -> String {
         "What the conformance suite says on each engine, area by area: how many cases pass, fail and are".to_owned(),
         "skipped. Written by `cargo xtask matrix --engines all`; `cargo xtask test` checks the mock's column. An".to_owned(),
         "engine that was not there keeps the column of its last run, marked as an earlier one. The guest's is of the".to_owned(),
-        "last `cargo xtask guest`.\n".to_owned(),
+        "last `cargo xtask guest`. The rows below the".to_owned(),
+        "areas count the catalogue's, group by group; what is skipped there on every engine is not for this suite.\n".to_owned(),
         line(HEADING, &|column| column.name.clone()),
         line("---", &|_| "---".to_owned()),
         line(RUNS_ON, &|column| column.runs_on.clone()),
@@ -127,6 +131,11 @@ mod tests {
             {"id": "b/one", "area": "b", "outcome": "passed", "millis": 7},
             {"id": "a/two", "area": "a", "outcome": "skipped", "why": "cannot"},
             {"id": "a/three", "area": "a", "outcome": "failed", "message": "no\nmore"}
+        ],
+        "catalogue": [
+            {"id": "E01", "outcome": "passed"},
+            {"id": "E02", "outcome": "skipped", "why": "elsewhere"},
+            {"id": "N01", "outcome": "passed"}
         ]
     }"#;
     const OTHER: &str = r#"{
@@ -150,6 +159,8 @@ mod tests {
             "| b | 1 pass | 1 pass |",
             "| a | 1 fail, 1 skip | - |",
             "| c | - | 1 skip |",
+            "| catalogue E | 1 pass, 1 skip | - |",
+            "| catalogue N | 1 pass | - |",
             "| **all** | 1 pass, 1 fail, 1 skip | 1 pass, 1 skip |",
             "- mock: `a/two` skipped: cannot",
             "- mock: `a/three` failed: no",

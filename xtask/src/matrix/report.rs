@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::page::Column;
+use super::page::{CATALOGUE, Column};
 
 /// What came of one case.
 struct Row {
@@ -33,13 +33,18 @@ pub(super) fn read(engine: &str, report: &str) -> Result<Column> {
             }
         })
         .collect();
-    let mut areas: Vec<(String, String)> = Vec::new();
-    for Row { area, .. } in &rows {
-        if !areas.iter().any(|(known, _)| known == area) {
-            let cell = count(rows.iter().filter(|row| row.area == *area));
-            areas.push((area.clone(), cell));
-        }
-    }
+    let mut areas = by_area(&rows);
+    let rows_of_catalogue: Vec<Row> = report["catalogue"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|row| Row {
+            area: CATALOGUE.to_owned() + text(&row["id"]).get(..1).unwrap_or_default(),
+            outcome: text(&row["outcome"]),
+            line: String::new(),
+        })
+        .collect();
+    areas.extend(by_area(&rows_of_catalogue));
     let failed = rows.iter().filter(|row| row.outcome != "passed");
     Ok(Column {
         name: engine.to_owned(),
@@ -48,6 +53,18 @@ pub(super) fn read(engine: &str, report: &str) -> Result<Column> {
         all: count(rows.iter()),
         exceptions: failed.map(|row| row.line.clone()).collect(),
     })
+}
+
+/// The counts of each area, in the order in which they come.
+fn by_area(rows: &[Row]) -> Vec<(String, String)> {
+    let mut areas: Vec<(String, String)> = Vec::new();
+    for Row { area, .. } in rows {
+        if !areas.iter().any(|(known, _)| known == area) {
+            let cell = count(rows.iter().filter(|row| row.area == *area));
+            areas.push((area.clone(), cell));
+        }
+    }
+    areas
 }
 
 /// `5 pass, 1 fail, 2 skip`, without what there is none of.
