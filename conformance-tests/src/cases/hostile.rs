@@ -109,7 +109,7 @@ async fn signals_and_checks(context: &Context) -> Checked {
     }
     if let Observed::Seen(command) = context.engine().inspect(&id).await?.facts.command {
         same("health check", command.health_check, false)?;
-        same("stop signal", command.stop_signal.as_str(), "SIGKILL")?;
+        same("stop signal", command.stop_signal.as_str(), "SIGTERM")?;
     }
     rig.backend.kill(&id).await?;
     let exit = rig.backend.wait(&id).await?;
