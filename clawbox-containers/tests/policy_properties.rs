@@ -123,9 +123,16 @@ prop_compose! {
     }
 }
 
-/// A few thousand, or what `PROPTEST_CASES` says where that is more.
-fn cases() -> ProptestConfig {
+/// What `PROPTEST_CASES` says, and at most so many: a whole plan takes a hundred times as long as a name.
+fn plans() -> ProptestConfig {
     let mut config = ProptestConfig::default();
+    config.cases = config.cases.min(100_000);
+    config
+}
+
+/// A few thousand at least, as most requests become no plan.
+fn cases() -> ProptestConfig {
+    let mut config = plans();
     config.cases = config.cases.max(4096);
     config
 }
@@ -215,7 +222,10 @@ proptest! {
             prop_assert!(!path.chars().any(char::is_control), "{:?}", path);
         }
     }
+}
 
+proptest! {
+    #![proptest_config(plans())]
     /// Values are for the command alone. What is printed of a plan, and what an engine hears of one with our process
     /// 1, holds none of them.
     #[test]
