@@ -4,7 +4,6 @@
 
 mod capacity;
 mod deadline;
-mod events;
 mod exec;
 mod kill;
 mod orphans;

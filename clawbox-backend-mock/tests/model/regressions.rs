@@ -101,3 +101,24 @@ fn what_is_created_late_is_found_also_where_its_name_was_given_anew() {
         check(setup, &steps);
     }
 }
+
+#[test]
+fn what_process_one_ended_at_the_deadline_timed_out_though_no_signal_was_delivered() {
+    let no_signal = Trouble {
+        kind: Kind::Refused,
+        on: Op::Kill,
+        times: None,
+        delay: Duration::ZERO,
+    };
+    let steps = [
+        Step::Fail(no_signal),
+        spawn(Program::Sleeper, 21),
+        Step::Turns(1),
+        Step::Time(Duration::from_secs(25)),
+    ];
+    let setup = Setup {
+        init: Init::Cut,
+        ..ONE
+    };
+    check(setup, &steps);
+}

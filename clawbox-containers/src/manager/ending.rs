@@ -250,12 +250,14 @@ impl<E: ContainerEngine> Life<E> {
         self.record.capture.end(true);
     }
 
-    /// How it ended. `ended_as` is what it was ended for, if it was.
+    /// How it ended. `ended_as` is what it was ended for, if it was; `limit` what its process 1 holds it to, if that is
+    /// ours.
     pub(super) fn report(
         &self,
         ended_as: Option<(ContainerStatus, &Force)>,
         exit: Exit,
         started_at: OffsetDateTime,
+        limit: Option<Duration>,
     ) -> ExitReport {
         let ended_as = ended_as
             .filter(|(_, force)| force.explains(&exit))
@@ -289,6 +291,12 @@ impl<E: ContainerEngine> Life<E> {
             }
             Exit::Vanished => {}
         }
+        // Its process 1 ends it where nobody else does, and may have lost its link to us.
+        let ran = report
+            .finished_at
+            .map(|finished_at| finished_at - started_at);
+        by_deadline |= report.exit_code == Some(SIGKILLED)
+            && ran.zip(limit).is_some_and(|(ran, limit)| ran >= limit);
         report.status = match (ended_as, report.exit_code) {
             (Some(status), _) => status,
             _ if by_deadline => ContainerStatus::TimedOut,

@@ -173,6 +173,7 @@ impl<E: ContainerEngine> Life<E> {
         let limit = self.admission.timeout().duration();
         let grace = self.shared.config.stop_grace;
         let deadline = running.since + limit;
+        let held_to = running.told.as_ref().map(|_| limit);
         let now_and = |grace| Instant::now() + grace;
         let cause = tokio::select! {
             biased;
@@ -195,7 +196,7 @@ impl<E: ContainerEngine> Life<E> {
         };
         let unconfirmed = matches!(exit, Exit::Told { .. });
         self.drain(running.output).await;
-        let report = self.report(ended_as, exit, running.started_at);
+        let report = self.report(ended_as, exit, running.started_at, held_to);
         tracing::info!(container = %self.id(), status = %report.status, exit_code = report.exit_code, "container ended");
         self.record.set_end(report);
         let rest = async {

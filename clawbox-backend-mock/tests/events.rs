@@ -1,9 +1,12 @@
 //! What is said through `tracing`: every move, by names that stay, and never a secret.
+//!
+//! Alone in its program, as `tracing` remembers what no listener of any thread wanted.
 
-use super::{request, rig};
-use clawbox_backend_mock::{Fault, Op};
+#![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+use clawbox_backend_mock::{Fault, MockEngine, MockImage, Op, Script, mock_backend};
 use clawbox_containers::ContainerBackend;
-use clawbox_types::ContainerId;
+use clawbox_types::{Capabilities, ContainerId, ContainerSpawnRequest, DEFAULT_AGENT_IMAGE};
 use std::{
     fmt::{self, Write as _},
     sync::{Arc, Mutex},
@@ -58,23 +61,28 @@ impl Subscriber for Scribe {
 async fn every_move_is_told_and_no_secret() {
     let scribe = Scribe::default();
     let listening = tracing::subscriber::set_default(scribe.clone());
-    let rig = rig();
+    let engine = MockEngine::new();
+    let forever = Duration::from_secs(1 << 20);
+    let image = MockImage::new(DEFAULT_AGENT_IMAGE).unwrap();
+    let image = image.with_program("ok", Script::exit(0));
+    engine.add_image(image.with_program("deaf", Script::ignore_term().sleep(forever)));
+    let backend = mock_backend(engine.clone()).unwrap();
     let mut secrets = vec!["hunter2".to_owned(), "the-secret-task".to_owned()];
     let mut ids = Vec::new();
     for program in ["ok", "deaf", "no-such-program"] {
-        let identity = rig.backend.pre_generate_id().unwrap();
+        let identity = backend.pre_generate_id().unwrap();
         secrets.push(identity.token.reveal().to_string());
         let id = identity.id.clone();
-        let mut request = request(program)
+        let request = ContainerSpawnRequest::new("the-secret-task", Capabilities::default())
+            .with_command([program])
             .with_identity(identity)
             .with_env("PASSWORD", "hunter2");
-        request.task = "the-secret-task".to_owned();
-        if rig.backend.spawn(request).await.is_ok() {
+        if backend.spawn(request).await.is_ok() {
             tokio::time::sleep(Duration::from_secs(1)).await;
             // An error's words are told, and may hold nothing either.
-            rig.engine.fail(Fault::unavailable().on(Op::Remove));
-            rig.engine.fail(Fault::unavailable().on(Op::Kill));
-            rig.backend.kill(&id).await.unwrap();
+            engine.fail(Fault::unavailable().on(Op::Remove));
+            engine.fail(Fault::unavailable().on(Op::Kill));
+            backend.kill(&id).await.unwrap();
         }
         ids.push(id);
     }
