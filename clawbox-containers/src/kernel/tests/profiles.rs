@@ -22,6 +22,7 @@ fn under(profile: SeccompProfileName) -> Answers {
     let shm = "200 120 0:60 / /dev/shm rw,nosuid,nodev,noexec - tmpfs tmpfs rw,size=65536k,nr_inodes=1024\n";
     // What /dev/shm takes is /tmp's no more.
     let mounts = text(&answers, &look).replace("size=262144k", "size=241664k") + shm;
+    let answers = with_result(&answers, Look::Stat("/dev/shm".to_owned()), 0o041_777);
     with(&answers, look, mounts)
 }
 
