@@ -166,7 +166,10 @@ impl World {
                 self.container(id).known = true;
                 Ok(())
             }
-            Err(ContainerError::AlreadyExists { .. }) => Err("its name is free".to_owned()),
+            // One of its name may have come late.
+            Err(ContainerError::AlreadyExists { .. }) if !self.late => {
+                Err("its name is free".to_owned())
+            }
             Err(ContainerError::InvalidState {
                 actual: ContainerStatus::Lost,
                 ..

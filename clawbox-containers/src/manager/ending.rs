@@ -203,7 +203,7 @@ impl<E: ContainerEngine> Life<E> {
         }
     }
 
-    /// Sends a signal through the engine, and through process 1 where the engine does not.
+    /// Sends a signal through the engine, and `SIGKILL` through process 1 where the engine does not.
     async fn signal(&self, signal: Signal, force: &Force) {
         let calls = &self.shared.calls;
         let sent = calls.query("signal the container", calls.engine.kill(self.id(), signal));
@@ -233,7 +233,8 @@ impl<E: ContainerEngine> Life<E> {
     }
 
     fn signal_by_link(&self, signal: Signal, force: &Force) {
-        if let Some((process_one, _)) = self.record.process_one()
+        if signal == Signal::Kill
+            && let Some((process_one, _)) = self.record.process_one()
             && process_one.signal_command(signal)
         {
             tracing::debug!(container = %self.id(), signal = signal.name(), "signal sent by process 1");

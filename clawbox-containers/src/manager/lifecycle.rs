@@ -27,7 +27,7 @@ use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -281,9 +281,13 @@ impl<E: ContainerEngine> Shared<E> {
     /// later than the removal that found nothing.
     async fn look_again(&self, id: &ContainerId) {
         for pause in LOOK_AGAIN {
-            sleep(pause).await;
+            // A manager that goes looks a last time: its lease is not to outlive it for this.
+            drop(timeout(pause, self.shutdown.cancelled()).await);
             if self.registry.holds(id) {
                 // The name has been given anew, and is taken as long.
+                if self.shutdown.is_cancelled() {
+                    return;
+                }
                 continue;
             }
             let found = self.calls.engine.inspect(id);
@@ -296,6 +300,9 @@ impl<E: ContainerEngine> Shared<E> {
             {
                 let removal = self.remove_until_gone(id).await;
                 tracing::warn!(container = %id, ?removal, "container created after it was given up");
+                return;
+            }
+            if self.shutdown.is_cancelled() {
                 return;
             }
         }
