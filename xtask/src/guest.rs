@@ -3,7 +3,7 @@
 //! The machine is a Debian with systemd, which gives an ordinary user control groups with `cpu`, `memory` and
 //! `pids`. It is emulated in software, as not every host can do better: all in it takes some twenty times as long.
 
-mod bound;
+pub(crate) mod bound;
 mod disks;
 mod image;
 mod machine;

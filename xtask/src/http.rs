@@ -1,6 +1,7 @@
 //! One HTTP request over a unix socket: all that the chores ask of an engine's API.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -58,18 +59,34 @@ impl Endpoint {
             .with_context(|| format!("{method} {path} on {self}"))
     }
 
+    /// Posts a file, which may be larger than memory.
+    pub(crate) fn upload(&self, path: &str, file: File) -> Result<Response> {
+        let size = file.metadata().context("look at what is uploaded")?.len();
+        self.stream("POST", path, (file, size), Duration::from_secs(600))
+            .with_context(|| format!("POST {path} on {self}"))
+    }
+
     fn send(&self, method: &str, path: &str, body: &[u8], limit: Duration) -> io::Result<Response> {
+        self.stream(method, path, (body, body.len() as u64), limit)
+    }
+
+    fn stream(
+        &self,
+        method: &str,
+        path: &str,
+        (mut body, size): (impl io::Read, u64),
+        limit: Duration,
+    ) -> io::Result<Response> {
         let mut stream = UnixStream::connect(&self.socket)?;
         stream.set_read_timeout(Some(limit))?;
         stream.set_write_timeout(Some(limit))?;
         // HTTP/1.0: the answer is never chunked and ends with the connection.
         let head = format!(
             "{method} {path} HTTP/1.0\r\nHost: engine\r\n\
-             Content-Type: application/x-tar\r\nContent-Length: {}\r\n\r\n",
-            body.len()
+             Content-Type: application/x-tar\r\nContent-Length: {size}\r\n\r\n"
         );
         stream.write_all(head.as_bytes())?;
-        stream.write_all(body)?;
+        io::copy(&mut body, &mut stream)?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         Response::parse(&answer)

@@ -12,6 +12,7 @@ mod http;
 mod image;
 mod interrupt;
 mod matrix;
+mod programs;
 mod say;
 mod steps;
 mod table;
@@ -60,6 +61,8 @@ enum Chore {
     Matrix(matrix::Options),
     /// Run the suite on rootless Podman in a virtual machine, where its limits hold
     Guest(guest::Options),
+    /// Run real programs under the system call filters, and rewrite docs/SECCOMP.md
+    Programs(programs::Options),
     /// Make the image the tests run in, and give it to the engines
     Fixture {
         /// Install missing packages without asking
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Chore::Fuzz(options) => fuzz::run(options),
         Chore::Matrix(options) => matrix::run(options),
         Chore::Guest(options) => guest::run(options),
+        Chore::Programs(options) => programs::run(options),
         Chore::Fixture { yes } => image::run(Consent::new(*yes)),
     };
     match done {

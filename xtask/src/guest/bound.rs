@@ -11,7 +11,7 @@ use crate::engines::packages::search_path;
 /// A command that the kernel kills when our own process is gone.
 ///
 /// Start it from the main thread: it is that thread's end which counts.
-pub(super) fn command(program: &str) -> Command {
+pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "--", program])
@@ -20,7 +20,7 @@ pub(super) fn command(program: &str) -> Command {
 }
 
 /// As [`command`], with all that the program starts and mounts: none of it outlives the program.
-pub(super) fn contained(program: &str) -> Command {
+pub(crate) fn contained(program: &str) -> Command {
     let mut command = command("unshare");
     command
         .args(["--mount", "--pid", "--fork", "--mount-proc"])
@@ -29,7 +29,7 @@ pub(super) fn contained(program: &str) -> Command {
 }
 
 /// Runs a program to its end, and kills it where it takes longer than it may.
-pub(super) fn run(name: &str, command: &mut Command, limit: Duration) -> Result<()> {
+pub(crate) fn run(name: &str, command: &mut Command, limit: Duration) -> Result<()> {
     let mut child = command.spawn().with_context(|| format!("start {name}"))?;
     let Some(status) = wait(&mut child, limit)? else {
         end(&mut child)?;
@@ -42,14 +42,14 @@ pub(super) fn run(name: &str, command: &mut Command, limit: Duration) -> Result<
 }
 
 /// Kills it; one that has ended is fine.
-pub(super) fn end(child: &mut Child) -> Result<()> {
+pub(crate) fn end(child: &mut Child) -> Result<()> {
     child.kill().context("kill a program")?;
     child.wait().context("wait for a killed program")?;
     Ok(())
 }
 
 /// How it ended, unless it still runs after this time.
-pub(super) fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+pub(crate) fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
     let until = Instant::now() + limit;
     loop {
         let status = child.try_wait().context("wait for a program")?;
