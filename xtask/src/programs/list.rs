@@ -46,7 +46,7 @@ pub(super) const PROGRAMS: &[Program] = &[
         r#"bash -c 'set -e; test "$(cat <(echo a) <(echo b) | tr -d "\n")" = ab
            coproc cat; echo hello >&"${COPROC[1]}"; read -r x <&"${COPROC[0]}"; test "$x" = hello
            trap "caught=1" USR1; kill -USR1 $$; test "$caught" = 1
-           set -m; sleep 0.1 & wait %1; cat <<< "$(printf "%s" {1..5})" | grep -q 12345'"#,
+           set -m; sleep 0.1 & wait $!; cat <<< "$(printf "%s" {1..5})" | grep -q 12345'"#,
     ),
     works(
         "coreutils",
