@@ -246,13 +246,16 @@ fn tmpfs_options(options: &TmpfsOptions) -> String {
     )
 }
 
-/// As a mount and not in `Binds`, for which Docker would make a missing source, as root.
+/// As a mount and not in `Binds`, for which Docker would make a missing source, as root. Neither has words for `nosuid`
+/// and `nodev`: they are as the source has them.
 fn bind_mount(bind: &Bind) -> EngineResult<Mount> {
     let Bind {
         source,
         target,
         read_only,
+        noexec,
     } = bind;
+    DOCKER.never(*noexec, "a mount that is noexec")?;
     Ok(Mount {
         typ: Some(MountType::BIND),
         source: Some(DOCKER.path(source)?),

@@ -9,6 +9,7 @@ mod look;
 mod node;
 mod path;
 
+pub(crate) use host::give;
 pub(crate) use kernel::KernelPath;
 pub(crate) use node::{Content, Kind, Node, Tree};
 

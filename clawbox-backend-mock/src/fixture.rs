@@ -3,6 +3,7 @@
 mod attack;
 mod facts;
 mod hostile;
+mod litter;
 mod probe;
 mod syscalls;
 

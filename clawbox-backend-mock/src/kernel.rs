@@ -203,7 +203,8 @@ pub(crate) fn mounts(plan: &PlanSpec) -> Vec<Mount> {
     }
     for bind in &plan.mounts.0 {
         let source = bind.source.to_string_lossy();
-        let options = [how(bind.read_only), "relatime"];
+        let mut options = vec![how(bind.read_only), "relatime"];
+        options.extend(bind.noexec.then_some("noexec"));
         all.push(mount(&source, &bind.target, "ext4", &options));
     }
     if !plan.devices.privileged {

@@ -47,7 +47,11 @@ pub(crate) struct Create<'a> {
 
 /// What a policy never plans, and libpod is not asked for: it is an error and not left out. `max_processes` is what
 /// this process itself may have, which the service is taken to have as well.
-pub(crate) fn create(plan: &PlanSpec, max_processes: u64) -> EngineResult<Create<'_>> {
+pub(crate) fn create(
+    plan: &PlanSpec,
+    max_processes: u64,
+    rootless: bool,
+) -> EngineResult<Create<'_>> {
     let PlanSpec {
         user,
         read_only_root,
@@ -159,8 +163,14 @@ pub(crate) fn create(plan: &PlanSpec, max_processes: u64) -> EngineResult<Create
         work_dir: working_dir.clone(),
         user: user.clone(),
         groups: Vec::new(),
-        // Plain subordinate ids where Podman is rootless, whatever containers.conf says of keep-id.
-        userns: Namespace::new("host"),
+        // Plain subordinate ids where Podman is rootless, whatever containers.conf says of keep-id; but Podman's own
+        // user where the container writes to that user's files.
+        userns: match user.split_once(':') {
+            Some((uid, gid)) if rootless && binds.iter().any(|bind| !bind.read_only) => {
+                Namespace::keep_id(uid, gid)
+            }
+            _ => Namespace::new("host"),
+        },
         read_only_filesystem: *read_only_root,
         // Otherwise a read-only root comes with a writable /run, /var/tmp and more.
         read_write_tmpfs: false,
@@ -265,15 +275,16 @@ fn bound(bind: &Bind) -> EngineResult<Mount> {
         source,
         target,
         read_only,
+        noexec,
     } = bind;
     let access = if *read_only { "ro" } else { "rw" };
+    // Not `rbind`: what is mounted below the source stays out, as a read-only bind would not cover it.
+    let options = ["bind", access, "nosuid", "nodev", "private"].into_iter();
+    let options = options.chain(noexec.then_some("noexec"));
     Ok(Mount {
         destination: target.clone(),
         kind: "bind",
         source: PODMAN.path(source)?,
-        // Not `rbind`: what is mounted below the source stays out, as a read-only bind would not cover it.
-        options: ["bind", access, "nosuid", "nodev", "private"]
-            .map(str::to_owned)
-            .into(),
+        options: options.map(str::to_owned).collect(),
     })
 }

@@ -49,6 +49,8 @@ pub struct PodmanEngine {
     client: Podman,
     /// Whether a Podman that can be used was met there.
     met: OnceCell<()>,
+    /// Whether it runs as an ordinary user, once that was asked.
+    rootless: OnceCell<bool>,
 }
 
 impl PodmanEngine {
@@ -72,6 +74,7 @@ impl PodmanEngine {
             client: Podman::unix(endpoint.path()),
             endpoint,
             met: OnceCell::new(),
+            rootless: OnceCell::new(),
         }
     }
 
@@ -107,6 +110,11 @@ impl PodmanEngine {
             decode::service(&greeting, &self.endpoint)
         };
         self.met.get_or_try_init(greet).await.copied()
+    }
+
+    async fn is_rootless(&self) -> EngineResult<bool> {
+        let ask = || async { Ok(self.probe().await?.rootless) };
+        self.rootless.get_or_try_init(ask).await.copied()
     }
 
     fn failed(&self, call: Call) -> impl Fn(Error) -> EngineError + use<> {
@@ -206,11 +214,14 @@ impl ContainerEngine for PodmanEngine {
 
     /// Podman reads the profile from a file while it creates the container, and not again.
     async fn create(&self, plan: &ContainerPlan) -> EngineResult<Vec<EngineWarning>> {
+        // It is asked only where it matters, as it is a slow call.
+        let writes = plan.spec().mounts.0.iter().any(|bind| !bind.read_only);
+        let rootless = writes && self.is_rootless().await?;
         let max_processes = getrlimit(Resource::Nproc).maximum.unwrap_or(u64::MAX);
         let Create {
             mut spec,
             seccomp_profile,
-        } = encode::create(plan.spec(), max_processes)?;
+        } = encode::create(plan.spec(), max_processes, rootless)?;
         let profile = file_of(seccomp_profile.to_owned()).await?;
         spec.seccomp_profile_path = match profile.path().to_str() {
             Some(path) => path.to_owned(),

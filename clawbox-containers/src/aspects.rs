@@ -127,15 +127,18 @@ pub struct Bind {
     pub source: PathBuf,
     /// The path in the container.
     pub target: String,
-    /// Whether it cannot be written.
+    /// Whether it cannot be written. What can be belongs, as the container sees it, to the container's user.
     pub read_only: bool,
+    /// Whether nothing there can be executed.
+    pub noexec: bool,
 }
 
 impl fmt::Display for Binds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let binds = self.0.iter().map(|bind| {
             let how = if bind.read_only { "ro" } else { "rw" };
-            format!("{} at {} ({how})", bind.source.display(), bind.target)
+            let exec = if bind.noexec { ",noexec" } else { "" };
+            format!("{} at {} ({how}{exec})", bind.source.display(), bind.target)
         });
         f.write_str(&words(binds))
     }

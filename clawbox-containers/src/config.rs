@@ -37,6 +37,11 @@ pub struct ContainerSecurityConfig {
     /// Writable scratch space ([`TmpfsMount`](clawbox_types::TmpfsMount)). All of it together may take half
     /// of a container's memory. `/tmp` by default.
     pub tmpfs: Vec<String>,
+    /// Below which directories of the host's a request's workspaces must be, by their canonical paths. Empty by default:
+    /// none may be had.
+    pub workspace_roots: Vec<PathBuf>,
+    /// Whether nothing in a workspace can be executed. Off by default; Docker cannot do it.
+    pub workspace_noexec: bool,
     /// How many files a process may hold open. 1024 by default.
     pub open_files: u64,
     /// How large a file a process may write, in bytes. 1 GiB by default.
@@ -95,6 +100,16 @@ impl ContainerSecurityConfig {
         self
     }
 
+    /// Sets below which directories workspaces may be.
+    #[must_use]
+    pub fn with_workspace_roots<P: Into<PathBuf>>(
+        mut self,
+        roots: impl IntoIterator<Item = P>,
+    ) -> Self {
+        self.workspace_roots = roots.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Sets the system call filter.
     #[must_use]
     pub const fn with_seccomp_profile(mut self, profile: SeccompProfileName) -> Self {
@@ -138,6 +153,8 @@ impl Default for ContainerSecurityConfig {
             max_timeout_ms: 24 * 60 * 60 * 1000,
             max_output_bytes: 16 << 20,
             tmpfs: vec!["/tmp".to_owned()],
+            workspace_roots: Vec::new(),
+            workspace_noexec: false,
             open_files: 1024,
             max_file_bytes: 1 << 30,
             seccomp_profile: SeccompProfileName::default(),

@@ -86,6 +86,7 @@ pub fn mount(kind: &str, source: String, target: String, read_only: bool) -> Bin
         },
         target,
         read_only,
+        noexec: false,
     }
 }
 
@@ -96,6 +97,7 @@ pub fn mount_otherwise(way: String) -> Bind {
         source: way.into(),
         target: String::new(),
         read_only: false,
+        noexec: false,
     }
 }
 

@@ -14,10 +14,12 @@ mod spaces;
 mod status;
 #[cfg(test)]
 mod tests;
+mod workspaces;
 
 pub use calls::{RefusedCall, RefusedSocket, refused_calls, refused_sockets};
 pub use look::{Answer, Answers, Look};
 pub use spaces::OwnNamespaces;
+pub(crate) use workspaces::{ExpectedWorkspace, workspaces};
 
 use crate::{plan::PlanSpec, verify::combine};
 use clawbox_types::{EnforcementReport, PolicyItem};
@@ -58,6 +60,7 @@ pub fn looks(spec: &PlanSpec) -> Vec<Look> {
     looks.extend(paths.map(|path| Look::Stat(path.clone())));
     looks.extend(spaces::looks());
     looks.extend(calls::looks());
+    looks.extend(workspaces::looks(spec));
     looks
 }
 

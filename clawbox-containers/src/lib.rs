@@ -37,6 +37,7 @@ mod proxy;
 pub mod seccomp;
 mod token;
 pub mod verify;
+mod workspace;
 
 pub use backend::{ContainerBackend, SurveyedContainer};
 pub use capture::OutputFollower;

@@ -21,12 +21,13 @@ use crate::{
     policy::SecurityPolicy,
     proxy::{CONTAINER_SOCKET, proxy_dir},
     token::{ContainerTokenStore, new_identity},
+    workspace::{Forbidden, OpenWorkspace, open_all},
 };
 use async_trait::async_trait;
 use calls::Calls;
 use clawbox_types::{
     ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput, ContainerSpawnRequest,
-    ContainerStatus, EnforcementReport, EngineInfo, ExecReport, ExecRequest, ExitReport,
+    ContainerStatus, EnforcementReport, EngineInfo, ExecReport, ExecRequest, ExitReport, Workspace,
 };
 use lifecycle::{Life, Tether};
 use registry::Registry;
@@ -148,6 +149,18 @@ impl<E: ContainerEngine> ContainerManager<E> {
 }
 
 impl<E: ContainerEngine> Shared<E> {
+    fn open_workspaces(&self, wanted: &[Workspace]) -> ContainerResult<Vec<OpenWorkspace>> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (endpoint, state_dir) = (
+            self.calls.engine.endpoint(),
+            self.config.state_dir.as_deref(),
+        );
+        let forbidden = Forbidden::on_this_host(&endpoint, state_dir);
+        open_all(wanted, &forbidden)
+    }
+
     /// Takes the ownership lease, once, before the first container.
     fn hold_lease(&self) -> ContainerResult<()> {
         let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
@@ -175,6 +188,7 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
             .proxy_socket()
             .map(|path| proxy_dir(path))
             .transpose()?;
+        let workspaces = shared.open_workspaces(admission.workspaces())?;
         shared.hold_lease()?;
         let identity = match request.identity {
             Some(identity) => identity,
@@ -201,6 +215,7 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
             admission,
             identity,
             proxy_dir,
+            workspaces,
             init_dir: OnceLock::new(),
             unanswered: AtomicBool::new(false),
             may_run: AtomicBool::new(false),

@@ -20,9 +20,9 @@ use crate::{
 };
 use clawbox_types::{
     CpuQuota, CpuShares, ImageRef, ImageRule, InvalidValue, MemoryLimit, OutputLimit, PidsLimit,
-    PolicyItem, PullPolicy, Timeout, TmpfsMount, UserSpec, Violation,
+    PolicyItem, PullPolicy, Timeout, TmpfsMount, UserSpec, Violation, check_host_directory,
 };
-use std::{collections::BTreeSet, fmt::Display, str::FromStr};
+use std::{collections::BTreeSet, fmt::Display, path::PathBuf, str::FromStr};
 
 /// An operator's policy that has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct SecurityPolicy {
     max_timeout: Timeout,
     max_output: OutputLimit,
     tmpfs: Vec<TmpfsMount>,
+    workspace_roots: Vec<PathBuf>,
+    workspace_noexec: bool,
     open_files: u64,
     max_file_bytes: u64,
     seccomp_profile: SeccompProfileName,
@@ -65,6 +67,8 @@ impl SecurityPolicy {
             max_timeout_ms,
             max_output_bytes,
             tmpfs,
+            workspace_roots,
+            workspace_noexec,
             open_files,
             max_file_bytes,
             seccomp_profile,
@@ -89,6 +93,9 @@ impl SecurityPolicy {
                 "max_file_bytes",
                 within(*max_file_bytes, 4096, 1 << 44, "bytes"),
             );
+            for root in workspace_roots {
+                check.value("workspace_roots", check_host_directory(root));
+            }
             check.distinct("tmpfs", tmpfs.iter().flatten().map(TmpfsMount::path));
             Some(Self {
                 user: user?,
@@ -102,6 +109,8 @@ impl SecurityPolicy {
                 max_timeout: max_timeout?,
                 max_output: max_output?,
                 tmpfs: tmpfs?,
+                workspace_roots: workspace_roots.clone(),
+                workspace_noexec: *workspace_noexec,
                 open_files: open_files?,
                 max_file_bytes: max_file_bytes?,
                 seccomp_profile: *seccomp_profile,

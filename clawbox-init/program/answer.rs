@@ -12,6 +12,11 @@ pub(crate) fn answer<'a>(question: Question<'_>, room: &'a mut [u8]) -> FromInit
         Question::List(path) => list(path, room).map(|(names, length)| (number(names), length)),
         Question::Link(path) => sys::read_link(path, room).map(|length| (number(length), length)),
         Question::Stat(path) => sys::mode_of(path).map(|mode| (i64::from(mode), 0)),
+        Question::Identity(path) => sys::identity_of(path).map(|(owner, identity)| {
+            let length = identity.len().min(room.len());
+            room[..length].copy_from_slice(&identity[..length]);
+            (i64::from(owner), length)
+        }),
         Question::Call { number, arguments } => Ok((sys::call_as_asked(number, arguments), 0)),
         Question::Socket {
             family,

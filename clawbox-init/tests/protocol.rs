@@ -72,7 +72,8 @@ impl Asked {
             Self::Path(0, ref path) => Question::Read(path),
             Self::Path(1, ref path) => Question::List(path),
             Self::Path(2, ref path) => Question::Link(path),
-            Self::Path(_, ref path) => Question::Stat(path),
+            Self::Path(3, ref path) => Question::Stat(path),
+            Self::Path(_, ref path) => Question::Identity(path),
             Self::Call(number, arguments) => Question::Call { number, arguments },
             Self::Socket([family, kind, protocol]) => Question::Socket {
                 family,
@@ -85,7 +86,7 @@ impl Asked {
 
 fn asked() -> impl Strategy<Value = Asked> {
     prop_oneof![
-        (0..4u8, text()).prop_map(|(kind, path)| Asked::Path(kind, path)),
+        (0..5u8, text()).prop_map(|(kind, path)| Asked::Path(kind, path)),
         any::<(u64, [u64; 6])>().prop_map(|(number, arguments)| Asked::Call(number, arguments)),
         any::<[u32; 3]>().prop_map(Asked::Socket),
     ]

@@ -35,6 +35,7 @@ mod request;
 mod tmpfs;
 mod user;
 mod violation;
+mod workspace;
 
 pub use capabilities::{Capabilities, NetworkCapabilities, ResourceLimits, SandboxPolicy};
 pub use command::{MAX_ARG_BYTES, MAX_ARGV_BYTES, check_argv, check_working_dir};
@@ -53,3 +54,4 @@ pub use request::{ContainerSpawnRequest, MAX_TASK_BYTES, PullPolicy};
 pub use tmpfs::{TmpfsMount, TmpfsSize};
 pub use user::UserSpec;
 pub use violation::{InvalidValue, Violation};
+pub use workspace::{DEFAULT_WORKSPACE, MAX_WORKSPACES, Workspace, check_host_directory};

@@ -1,8 +1,8 @@
 //! What a caller asks for.
 
 use crate::{
-    Capabilities, ContainerIdentity, ImageRef, SandboxPolicy, Violation, check_argv,
-    check_working_dir, command::check_args, env::env_violations,
+    Capabilities, ContainerIdentity, ImageRef, SandboxPolicy, Violation, Workspace, check_argv,
+    check_working_dir, command::check_args, env::env_violations, workspace,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -49,6 +49,8 @@ pub struct ContainerSpawnRequest {
     pub args: Option<Vec<String>>,
     /// The working directory. `None`: the image's own.
     pub working_dir: Option<String>,
+    /// Directories of the host's, below those that the operator allows.
+    pub workspaces: Vec<Workspace>,
     /// An identity from `pre_generate_id`. It holds a secret and is not part of the JSON form.
     pub identity: Option<ContainerIdentity>,
     /// The host path of the proxy's listening socket, `…/proxy.sock` in a directory of its own, which is
@@ -75,6 +77,8 @@ struct Wire {
     args: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     working_dir: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    workspaces: Vec<Workspace>,
 }
 
 impl ContainerSpawnRequest {
@@ -89,6 +93,7 @@ impl ContainerSpawnRequest {
             command: None,
             args: None,
             working_dir: None,
+            workspaces: Vec::new(),
             identity: None,
             proxy_socket: None,
         }
@@ -133,6 +138,13 @@ impl ContainerSpawnRequest {
     #[must_use]
     pub fn with_working_dir(mut self, dir: impl Into<String>) -> Self {
         self.working_dir = Some(dir.into());
+        self
+    }
+
+    /// Adds a directory of the host's.
+    #[must_use]
+    pub fn with_workspace(mut self, workspace: Workspace) -> Self {
+        self.workspaces.push(workspace);
         self
     }
 
@@ -185,6 +197,7 @@ impl ContainerSpawnRequest {
         if let Some(dir) = &self.working_dir {
             found.extend(check_working_dir(dir).err().map(|e| e.at("working_dir")));
         }
+        workspace::violations(&self.workspaces, &mut found);
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
 }
@@ -202,6 +215,7 @@ impl TryFrom<Wire> for ContainerSpawnRequest {
             command,
             args,
             working_dir,
+            workspaces,
         } = wire;
         let request = Self {
             task,
@@ -212,6 +226,7 @@ impl TryFrom<Wire> for ContainerSpawnRequest {
             command,
             args,
             working_dir,
+            workspaces,
             identity: None,
             proxy_socket: None,
         };
@@ -234,6 +249,7 @@ impl From<ContainerSpawnRequest> for Wire {
             command: request.command,
             args: request.args,
             working_dir: request.working_dir,
+            workspaces: request.workspaces,
         }
     }
 }

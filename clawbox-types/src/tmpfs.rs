@@ -102,7 +102,7 @@ impl FromStr for TmpfsMount {
 }
 
 /// Absolute, not the root, without empty, `.` or `..` parts, of characters that no engine's option syntax splits.
-fn is_normal_path(path: &str) -> bool {
+pub(crate) fn is_normal_path(path: &str) -> bool {
     path.len() <= 255
         && path.strip_prefix('/').is_some_and(|rest| {
             rest.split('/').all(|part| {

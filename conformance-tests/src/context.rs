@@ -17,6 +17,7 @@ use clawbox_types::{ContainerId, PolicyItem, PullPolicy};
 use futures_util::future::join_all;
 use std::{
     collections::BTreeMap,
+    os::unix::fs::chown,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -27,6 +28,9 @@ use tokio::time::timeout;
 
 /// The label that says whose a container is.
 const OWNER_LABEL: &str = "clawbox.owner";
+
+/// Who containers run as where nothing else is said.
+const USER: u32 = 1000;
 
 /// One case's surroundings. Whatever it hands out, [`close`](Self::close) looks for afterwards.
 pub(crate) struct Context {
@@ -183,6 +187,21 @@ impl Context {
     pub(crate) fn dir(&self) -> Checked<PathBuf> {
         let dir = self.scene.host.dir()?;
         let path = dir.path().to_owned();
+        self.given().dirs.push(dir);
+        Ok(path)
+    }
+
+    /// A fresh directory to work in, which belongs to the user that containers run as where this process may give it
+    /// away. It goes with the case.
+    pub(crate) fn workspace(&self) -> Checked<PathBuf> {
+        // Not in the managers' own directory, as the others are: there no workspace may be.
+        let dir = tempfile::Builder::new()
+            .prefix("clawbox-workspace-")
+            .tempdir()?;
+        let path = dir.path().canonicalize()?;
+        if rustix::process::geteuid().is_root() {
+            chown(&path, Some(USER), Some(USER))?;
+        }
         self.given().dirs.push(dir);
         Ok(path)
     }

@@ -84,7 +84,7 @@ fn nothing_is_left_to_docker() {
 #[test]
 fn what_no_policy_plans_is_refused_and_not_left_out() {
     type Change = fn(&mut PlanSpec);
-    let planned: [(&str, Change); 9] = [
+    let planned: [(&str, Change); 10] = [
         ("a device", |spec| {
             spec.devices.devices.insert("/dev/kvm".to_owned());
         }),
@@ -93,6 +93,11 @@ fn what_no_policy_plans_is_refused_and_not_left_out() {
         }),
         ("restarts", |spec| spec.lifecycle.restarts = true),
         ("a health check", |spec| spec.command.health_check = true),
+        ("a noexec mount", |spec| {
+            let mut bind = spec.mounts.0.pop_first().expect("a bind");
+            bind.noexec = true;
+            spec.mounts.0.insert(bind);
+        }),
         ("no command", |spec| spec.command.argv.clear()),
         ("a network", |spec| {
             spec.network = Network::Other("bridge".to_owned());

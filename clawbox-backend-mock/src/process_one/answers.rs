@@ -85,6 +85,7 @@ impl Eyes {
                 .files
                 .mode(&path.to_string_lossy())
                 .map(|mode| (mode.into(), Vec::new())),
+            Question::Identity(path) => self.identity(&path.to_string_lossy()),
             Question::Call { number, arguments } => return self.call(number, arguments),
             Question::Socket {
                 family,
@@ -109,7 +110,7 @@ impl Eyes {
                 .map(str::to_owned)
                 .collect(),
             b"/proc/self/fd" => (0..=DESCRIPTORS.len()).map(|fd| fd.to_string()).collect(),
-            _ => return Err(Errno::ENOENT),
+            _ => self.files.list(&path.to_string_lossy())?,
         };
         Ok(read(
             names
@@ -117,6 +118,11 @@ impl Eyes {
                 .flat_map(|name| [name.as_bytes(), b"\0"].concat())
                 .collect(),
         ))
+    }
+
+    fn identity(&self, path: &str) -> Result<Seen, Errno> {
+        let (owner, identity) = self.files.identity(path)?;
+        Ok((owner.into(), identity.map(u64::to_le_bytes).concat()))
     }
 
     fn link(&self, path: &CStr) -> Result<Seen, Errno> {

@@ -96,7 +96,8 @@ impl Misbehaviour {
             Question::Read(path)
             | Question::List(path)
             | Question::Link(path)
-            | Question::Stat(path) => path.to_bytes(),
+            | Question::Stat(path)
+            | Question::Identity(path) => path.to_bytes(),
             Question::Call { .. } | Question::Socket { .. } => b"",
         };
         for fault in &mut self.0 {

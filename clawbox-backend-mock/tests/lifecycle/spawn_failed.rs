@@ -157,6 +157,7 @@ const DIFFERENCES: &[(PolicyItem, Edit)] = {
                     source: "/".into(),
                     target: "/host".to_owned(),
                     read_only: true,
+                    noexec: false,
                 });
         }),
         (PolicyItem::Ipc, |f| {

@@ -16,7 +16,7 @@ use clawbox_containers::{
 };
 use podman_api::models::{
     ContainerInspectResponseLibpod, InspectContainerConfig, InspectContainerHostConfig,
-    InspectLogConfig, InspectUlimit,
+    InspectIdMappings, InspectLogConfig, InspectUlimit,
 };
 
 /// What precedes the command where Podman's own process 1 runs it: `define.ContainerInitPath`.
@@ -176,11 +176,25 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
     let app_armor = answer.app_armor_profile;
     extras.note("AppArmorProfile", app_armor.filter(|it| it == "unconfined"));
 
+    let mut of_mounts = Extras::default();
+    of_mounts.note("VolumesFrom", volumes_from);
+    of_mounts.note("VolumeDriver", volume_driver);
+
     let mut of_user = Extras::default();
     of_user.note("GroupAdd", group_add);
-    of_user.note("IDMappings", id_mappings);
-    // "host" is what was asked for, which for a rootless Podman is its own user namespace.
-    of_user.note("UsernsMode", userns_mode.filter(|mode| mode != "host"));
+    let mounts = binds(answer.mounts.unwrap_or_default(), of_mounts.into_set())?;
+    let user = said("Config.User", user)?;
+    let keeps_own = |mode: &str| mode == "private" || mode.starts_with("keep-id");
+    let is_kept = userns_mode.as_deref().is_some_and(keeps_own)
+        && mounts.0.iter().any(|bind| !bind.read_only)
+        && id_mappings
+            .as_ref()
+            .is_some_and(|map| keeps_user(map, &user));
+    if !is_kept {
+        of_user.note("IDMappings", id_mappings);
+        // "host" is what was asked for, which for a rootless Podman is its own user namespace.
+        of_user.note("UsernsMode", userns_mode.filter(|mode| mode != "host"));
+    }
 
     let mut of_network = Extras::default();
     of_network.note("ExtraHosts", extra_hosts);
@@ -195,10 +209,6 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
     of_names.note("Dns", dns);
     of_names.note("DnsOptions", dns_options);
     of_names.note("DnsSearch", dns_search);
-
-    let mut of_mounts = Extras::default();
-    of_mounts.note("VolumesFrom", volumes_from);
-    of_mounts.note("VolumeDriver", volume_driver);
 
     let mut argv: Vec<String> = std::iter::once(said("Path", answer.path)?)
         .chain(answer.args.unwrap_or_default())
@@ -227,7 +237,7 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
 
     use Observed::{Seen, Unseen};
     Ok(ObservedFacts {
-        user: Seen(of_user.after(&said("Config.User", user)?)),
+        user: Seen(of_user.after(&user)),
         read_only_root: Seen(said("ReadonlyRootfs", readonly_rootfs)?),
         capabilities: Seen(capabilities(
             cap_add.unwrap_or_default(),
@@ -250,10 +260,7 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
         }),
         cpu_shares: Seen(cpu_shares.unwrap_or(0)),
         tmpfs: Seen(scratch(tmpfs.unwrap_or_default())?),
-        mounts: Seen(binds(
-            answer.mounts.unwrap_or_default(),
-            of_mounts.into_set(),
-        )?),
+        mounts: Seen(mounts),
         ipc: match said("IpcMode", ipc_mode)?.as_str() {
             "none" => Seen(Ipc::None),
             // 4.3 says so of every namespace that is the container's own, with shared memory or without.
@@ -307,6 +314,20 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
             labels: own_labels(labels.unwrap_or_default()),
         }),
     })
+}
+
+/// Whether the container's user is Podman's own, and everybody else in the container one of its subordinate ids. Each
+/// entry is `inside:outside:count`, in which 0 outside is Podman's own user.
+fn keeps_user(maps: &InspectIdMappings, user: &str) -> bool {
+    let keeps = |map: &Option<Vec<String>>, id: &str| {
+        let own = format!("{id}:0:1");
+        let map = map.iter().flatten();
+        let others = map.clone().filter(|entry| **entry != own);
+        let is_other = |entry: &String| entry.split(':').nth(1).is_some_and(|id| id != "0");
+        map.clone().any(|entry| *entry == own) && others.into_iter().all(is_other)
+    };
+    user.split_once(':')
+        .is_some_and(|(uid, gid)| keeps(&maps.uid_map, uid) && keeps(&maps.gid_map, gid))
 }
 
 /// Where systemd makes the service's control groups, Podman names the slice that it takes for a user or for root.

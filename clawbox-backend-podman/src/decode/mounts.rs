@@ -41,7 +41,9 @@ pub(super) fn binds(
             other => target.push_str(&format!(" with propagation {other:.20}")),
         }
         let read_only = !said("Mounts.RW", mount.rw)?;
-        binds.insert(decode::mount(&kind, source, target, read_only));
+        let mut bind = decode::mount(&kind, source, target, read_only);
+        bind.noexec = options.iter().any(|option| option == "noexec");
+        binds.insert(bind);
     }
     binds.extend(other_ways.into_iter().map(mount_otherwise));
     Ok(Binds(binds))

@@ -262,3 +262,38 @@ fn what_cannot_be_makes_a_bad_answer_and_no_panic() {
     let error = inspection(serde_json::from_str("{}").unwrap()).unwrap_err();
     assert_eq!(error.kind(), EngineErrorKind::BadAnswer);
 }
+
+/// Podman's own user may be the container's where that writes to its files, and in no other container.
+#[test]
+fn a_mapping_of_podmans_own_user_is_for_what_is_written() {
+    use PolicyItem::{Mounts, User};
+    let kept = json!(["0:1:1000", "1000:0:1", "1001:1001:64536"]);
+    let check = |writes: bool, mode: &str, uids: &Value, gids: &Value, expected: &[PolicyItem]| {
+        for answer in changed("/Mounts/0/RW", &json!(writes)) {
+            let maps = json!({"UidMap": uids, "GidMap": gids});
+            let answer = golden::changed(answer, "/HostConfig/IDMappings", maps);
+            let answer = golden::changed(answer, "/HostConfig/UsernsMode", json!(mode));
+            assert_eq!(broken(answer), expected, "{writes} {mode} {uids} {gids}");
+        }
+    };
+    for mode in ["private", "keep-id", "keep-id:uid=1000,gid=1000"] {
+        // That one of the plan's mounts can be written is wrong of itself.
+        check(true, mode, &kept, &kept, &[Mounts]);
+        check(false, mode, &kept, &kept, &[User]);
+    }
+    for mode in ["host", "auto", "ns:/proc/1/ns/user"] {
+        check(true, mode, &kept, &kept, &[User, Mounts]);
+    }
+    for other in [
+        json!([]),
+        json!(null),
+        json!(["0:0:1", "1:1:65535"]),
+        json!(["0:1:1000", "1000:0:2"]),
+        json!(["0:1:1000", "1001:0:1"]),
+        json!(["0:0:1", "1000:0:1"]),
+        json!(["1000:0:1", "0"]),
+    ] {
+        check(true, "private", &other, &kept, &[User, Mounts]);
+        check(true, "private", &kept, &other, &[User, Mounts]);
+    }
+}

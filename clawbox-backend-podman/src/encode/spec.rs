@@ -68,11 +68,24 @@ pub(crate) struct Spec {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Namespace {
     nsmode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
 }
 
 impl Namespace {
     pub(super) const fn new(nsmode: &'static str) -> Self {
-        Self { nsmode }
+        Self {
+            nsmode,
+            value: None,
+        }
+    }
+
+    /// Rootless Podman's own user as this one of the container's.
+    pub(super) fn keep_id(uid: &str, gid: &str) -> Self {
+        Self {
+            nsmode: "keep-id",
+            value: Some(format!("uid={uid},gid={gid}")),
+        }
     }
 }
 

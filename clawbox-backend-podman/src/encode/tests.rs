@@ -5,7 +5,7 @@ use crate::fixture;
 use clawbox_conformance::golden;
 use clawbox_containers::{
     ContainerPlan,
-    aspects::{Init, Ipc, Network, Seccomp, Ulimit},
+    aspects::{Bind, Init, Ipc, Network, Seccomp, Ulimit},
     engine::EngineErrorKind,
     plan::PlanSpec,
 };
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
 fn body(spec: &PlanSpec) -> Value {
-    let mut body = serde_json::to_value(create(spec, u64::MAX).unwrap().spec).unwrap();
+    let mut body = serde_json::to_value(create(spec, u64::MAX, true).unwrap().spec).unwrap();
     body.sort_all_objects();
     body
 }
@@ -45,7 +45,7 @@ fn the_profile_goes_beside_the_body() {
     };
     let Create {
         seccomp_profile, ..
-    } = create(spec, u64::MAX).unwrap();
+    } = create(spec, u64::MAX, true).unwrap();
     assert_eq!(seccomp_profile, json);
     // In Docker's form, which is the one that libpod reads; of another it makes no filter at all.
     let profile: Value = serde_json::from_str(seccomp_profile).unwrap();
@@ -136,7 +136,7 @@ fn what_a_plan_says_otherwise_is_sent_otherwise() {
 #[test]
 fn the_number_of_processes_is_always_named_and_never_more_than_may_be() {
     let nproc = |spec: &PlanSpec, most| {
-        let body = serde_json::to_value(create(spec, most).unwrap().spec).unwrap();
+        let body = serde_json::to_value(create(spec, most, true).unwrap().spec).unwrap();
         let limits = body["r_limits"].as_array().unwrap().clone();
         let mut found = limits.into_iter().filter(|it| it["type"] == "nproc");
         let limit = found.next().unwrap();
@@ -204,10 +204,39 @@ fn what_no_policy_plans_is_refused_and_not_left_out() {
     for (what, change) in planned {
         let mut spec = fixture::plan().spec().clone();
         change(&mut spec);
-        let error = create(&spec, u64::MAX).unwrap_err();
+        let error = create(&spec, u64::MAX, true).unwrap_err();
         assert_eq!(error.kind(), EngineErrorKind::Unsupported, "{what}");
         let text = error.to_string();
         let expected = format!("this backend does not ask podman for {what}");
         assert!(text.contains(&expected), "{what}: {text}");
     }
+}
+
+#[test]
+fn podmans_own_user_is_the_containers_where_that_writes_to_its_files() {
+    let check = |read_only: bool, rootless: bool, expected: Value| {
+        let mut spec = fixture::plan().spec().clone();
+        spec.user = "1234:567".to_owned();
+        spec.mounts.0.insert(Bind {
+            source: "/srv/work".into(),
+            target: "/workspace".to_owned(),
+            read_only,
+            noexec: true,
+        });
+        let body = serde_json::to_value(create(&spec, u64::MAX, rootless).unwrap().spec).unwrap();
+        assert_eq!(body["userns"], expected, "{read_only} {rootless}");
+        let mounts = body["mounts"].as_array().unwrap();
+        let bound = mounts
+            .iter()
+            .find(|mount| mount["destination"] == "/workspace");
+        let access = if read_only { "ro" } else { "rw" };
+        let options = ["bind", access, "nosuid", "nodev", "private", "noexec"];
+        assert_eq!(bound.unwrap()["options"], json!(options));
+    };
+    let subordinate = json!({"nsmode": "host"});
+    let own = json!({"nsmode": "keep-id", "value": "uid=1234,gid=567"});
+    check(false, true, own);
+    check(true, true, subordinate.clone());
+    check(false, false, subordinate.clone());
+    check(true, false, subordinate);
 }

@@ -113,14 +113,14 @@ pub(crate) struct Reception {
 }
 
 impl Reception {
-    /// Lets the first one in, and then nobody. It must be the planned user, `uid:gid`, or one of the ids that
-    /// stand for users of a namespace.
-    pub(crate) async fn accept(self, planned: &str) -> io::Result<InitLink> {
+    /// Lets the first one in, and then nobody. It must be the planned user, `uid:gid`, one of the ids that stand for
+    /// users of a namespace, or one of `writers`, whom a rootless engine makes the planned user.
+    pub(crate) async fn accept(self, planned: &str, writers: &[u32]) -> io::Result<InitLink> {
         let (stream, _) = self.listener.accept().await?;
         fs::remove_file(&self.socket)?;
         let peer = stream.peer_cred()?.uid();
         let is_planned = planned.split(':').next() == Some(&peer.to_string());
-        if is_planned || peer >= SUBORDINATE_IDS {
+        if is_planned || peer >= SUBORDINATE_IDS || writers.contains(&peer) {
             return Ok(InitLink::socket(stream));
         }
         Err(io::Error::new(

@@ -15,6 +15,8 @@ pub enum Look {
     Link(String),
     /// What a path is.
     Stat(String),
+    /// Which file a path is.
+    Identity(String),
     /// What a system call gives.
     Call(&'static RefusedCall),
     /// What `socket` gives.
@@ -44,6 +46,7 @@ impl Look {
             Self::List(directory) => Question::List(&path(directory)?).encode(encoded),
             Self::Link(link) => Question::Link(&path(link)?).encode(encoded),
             Self::Stat(any) => Question::Stat(&path(any)?).encode(encoded),
+            Self::Identity(any) => Question::Identity(&path(any)?).encode(encoded),
             Self::Call(call) => Question::Call {
                 number: call.number(),
                 arguments: call.arguments,

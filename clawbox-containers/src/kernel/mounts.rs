@@ -70,7 +70,11 @@ impl Mount {
     }
 
     fn is_read_only(&self) -> bool {
-        self.options.contains("ro")
+        self.has("ro")
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        self.options.contains(flag)
     }
 
     /// An empty directory: a tmpfs that nobody can write, wherever else it may be mounted. The host's `/run` is
@@ -273,12 +277,35 @@ pub(super) fn binds(spec: &PlanSpec, answers: &Answers) -> Given {
                         source,
                         target: mount.target.clone(),
                         read_only: mount.is_read_only(),
+                        // Where the host itself has it so, there is no harm in it.
+                        noexec: planned.is_some_and(|bind| bind.noexec) && mount.has("noexec"),
                     }
                 })
                 .collect(),
         )
     });
-    Given::of(&spec.mounts, seen)
+    match Given::of(&spec.mounts, seen) {
+        Given::Planned(_) => Given::Planned(with_flags(spec, answers)),
+        other => other,
+    }
+}
+
+/// The planned binds with the flags that they have, planned or not.
+fn with_flags(spec: &PlanSpec, answers: &Answers) -> String {
+    let table = Table::read(answers).unwrap_or(Table(Vec::new()));
+    let binds = spec.mounts.0.iter().map(|bind| {
+        let mount = table.at(&bind.target);
+        let flags = FLAGS.into_iter();
+        let flags = flags.filter(|flag| mount.is_some_and(|mount| mount.has(flag)));
+        let flags: Vec<&str> = flags.collect();
+        format!("{} ({})", bind.target, flags.join(","))
+    });
+    let binds: Vec<String> = binds.collect();
+    if binds.is_empty() {
+        "none".to_owned()
+    } else {
+        binds.join(", ")
+    }
 }
 
 /// What the plan has elsewhere, the kernel's own file systems at their places, and an engine's few files.

@@ -7,6 +7,7 @@ mod joined;
 mod mounted;
 mod profiles;
 mod recorded;
+mod workspaces;
 
 use super::{Answer, Answers, Look, OwnNamespaces, judge, looks, refused_calls, refused_sockets};
 use crate::{
@@ -127,6 +128,7 @@ fn name(look: &Look) -> String {
         Look::List(path) => format!("list {path}"),
         Look::Link(path) => format!("link {path}"),
         Look::Stat(path) => format!("stat {path}"),
+        Look::Identity(path) => format!("identity {path}"),
         Look::Call(call) => format!("call {}", call.name),
         Look::Socket(socket) => format!("socket {}", socket.name),
     }

@@ -12,6 +12,7 @@ use crate::{
     error::{ContainerError, ContainerResult},
     init::{Place, RunEvent},
     policy::Admission,
+    workspace::OpenWorkspace,
 };
 use clawbox_types::{ContainerId, ContainerIdentity, ContainerInfo, ContainerStatus, ExitReport};
 use std::{
@@ -51,6 +52,8 @@ pub(super) struct Life<E: ContainerEngine> {
     pub(super) admission: Admission,
     pub(super) identity: ContainerIdentity,
     pub(super) proxy_dir: Option<PathBuf>,
+    /// Held open for as long as the container is, so that nothing else takes their numbers.
+    pub(super) workspaces: Vec<OpenWorkspace>,
     /// Where its process 1 connects to us, where that is a directory of the host's.
     pub(super) init_dir: OnceLock<Place>,
     /// Whether the engine was asked to create it and did not answer.

@@ -11,9 +11,10 @@ use crate::{
         Carrier, Errand, Interview, LinkOf, MAKING_PLACE, NO_PROGRAM, NO_STATE_DIR, PROCESS_ONE,
         Places, Reception, RunEvent,
     },
-    kernel::{OwnNamespaces, judge, looks},
+    kernel::{OwnNamespaces, judge, looks, workspaces},
     plan::PlanSpec,
     verify::refusals,
+    workspace::OpenWorkspace,
 };
 use clawbox_init::protocol::{RUNS, Step};
 use clawbox_types::{ContainerId, EnforcementReport};
@@ -213,7 +214,12 @@ impl<E: ContainerEngine> Life<E> {
             self.not_started(kind, format!("the talk with process 1: {error}"))
         };
         let link = match awaited {
-            Awaited::Socket(reception) => reception.accept(&spec.user).await.map_err(broken)?,
+            Awaited::Socket(reception) => {
+                let writers = self.workspaces.iter().filter_map(OpenWorkspace::writer);
+                let writers: Vec<u32> = writers.collect();
+                let accepted = reception.accept(&spec.user, &writers).await;
+                accepted.map_err(broken)?
+            }
             Awaited::Memory(link) => link(self.id()).ok_or_else(|| {
                 let kind = EngineErrorKind::BadAnswer;
                 self.not_started(kind, "the engine has no link to process 1")
@@ -225,6 +231,9 @@ impl<E: ContainerEngine> Life<E> {
         let answers = interview.ask(&looks(spec)).await.map_err(broken)?;
         tracing::debug!(container = %self.id(), "process 1 answered");
         let report = judge(spec, &answers, &own_namespaces(), report);
+        let expected = self.workspaces.iter().map(OpenWorkspace::expected);
+        let expected: Vec<_> = expected.cloned().collect();
+        let report = workspaces(spec, &expected, &answers, report);
         let items = refusals(&report, self.shared.policy.allow_degraded());
         if !items.is_empty() {
             return Err(ContainerError::PolicyNotEnforced {

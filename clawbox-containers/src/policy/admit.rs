@@ -1,13 +1,14 @@
 //! What the request and the operator decide, before any engine is asked.
 
-use super::{SecurityPolicy, reserved::reserved};
+use super::{SecurityPolicy, reserved::reserved, scratch::overlap};
 use crate::{
+    config::InitProgram,
     error::{ContainerError, ContainerResult},
     proxy::check_proxy_path,
 };
 use clawbox_types::{
     ContainerSpawnRequest, CpuQuota, CpuShares, EnvValue, ExecRequest, ImageRef, MemoryLimit,
-    OutputLimit, PidsLimit, SandboxPolicy, Timeout, Violation,
+    OutputLimit, PidsLimit, SandboxPolicy, Timeout, Violation, Workspace,
 };
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -20,6 +21,7 @@ pub struct Admission {
     pub(super) what: What,
     pub(super) env: BTreeMap<String, EnvValue>,
     pub(super) working_dir: Option<String>,
+    pub(super) workspaces: Vec<Workspace>,
     pub(super) proxy_socket: Option<PathBuf>,
     pub(super) memory: MemoryLimit,
     pub(super) cpu: CpuQuota,
@@ -57,6 +59,12 @@ impl Admission {
     #[must_use]
     pub const fn max_output(&self) -> OutputLimit {
         self.max_output
+    }
+
+    /// The directories of the host's that it works in.
+    #[must_use]
+    pub fn workspaces(&self) -> &[Workspace] {
+        &self.workspaces
     }
 
     /// Where the proxy listens on the host.
@@ -108,6 +116,7 @@ impl SecurityPolicy {
         if let Some(path) = &request.proxy_socket {
             forbidden.extend(check_proxy_path(path).err().map(|e| e.at("proxy_socket")));
         }
+        self.workspaces_forbid(&request.workspaces, &mut forbidden);
         let image = match &request.image {
             Some(image) => image.parse().ok(),
             None => Some(self.default_image.clone()),
@@ -183,6 +192,38 @@ impl SecurityPolicy {
         );
     }
 
+    /// What can be told from the paths alone; the directories themselves are looked at later.
+    fn workspaces_forbid(&self, workspaces: &[Workspace], found: &mut Vec<Violation>) {
+        let field = "workspaces";
+        for workspace in workspaces {
+            let (source, target) = (&workspace.source, &workspace.target);
+            let roots = &self.workspace_roots;
+            if !roots.iter().any(|root| source.starts_with(root)) {
+                let roots: Vec<_> = roots
+                    .iter()
+                    .map(|root| root.display().to_string())
+                    .collect();
+                let accepted = match roots.as_slice() {
+                    [] => "no workspace, as the operator allows none".to_owned(),
+                    _ => format!("a directory at or below {}", roots.join(", ")),
+                };
+                found.push(Violation::new(field, source.display(), accepted));
+            }
+            let tmpfs = self.tmpfs.iter().map(|tmpfs| tmpfs.path());
+            if let Some(tmpfs) = tmpfs.into_iter().find(|tmpfs| overlap(tmpfs, target)) {
+                let accepted = format!("a target that is not in the tmpfs {tmpfs}, nor around it");
+                found.push(Violation::new(field, target, accepted));
+            }
+        }
+        if !workspaces.is_empty() && self.init == InitProgram::Engine {
+            found.push(Violation::new(
+                field,
+                "a workspace",
+                "none with the engine's own init, as nobody could tell which directory is really there",
+            ));
+        }
+    }
+
     fn admission(
         &self,
         request: &ContainerSpawnRequest,
@@ -210,6 +251,7 @@ impl SecurityPolicy {
             what,
             env,
             working_dir: request.working_dir.clone(),
+            workspaces: request.workspaces.clone(),
             proxy_socket: request.proxy_socket.clone(),
             memory: MemoryLimit::new(limits.memory_mb).map_err(|e| e.at("memory_mb"))?,
             cpu: limits.cpu_millis.map_or(Ok(self.cpu), |n| {

@@ -96,9 +96,15 @@ impl Admission {
         }
         let profile = self.policy.seccomp_profile;
         let shared = profile.has_shared_memory();
-        let tmpfs = scratch(&self.policy.tmpfs, shared, &image.volumes, self.memory)
-            .map_err(|mut violations| found.append(&mut violations))
-            .unwrap_or_default();
+        let tmpfs = scratch(
+            &self.policy.tmpfs,
+            shared,
+            &image.volumes,
+            &self.workspaces,
+            self.memory,
+        )
+        .map_err(|mut violations| found.append(&mut violations))
+        .unwrap_or_default();
         if !found.is_empty() {
             return Err(ContainerError::PolicyDenied { violations: found });
         }
@@ -107,10 +113,7 @@ impl Admission {
             soft: value,
             hard: value,
         };
-        let binds = [
-            (placement.proxy_dir, CONTAINER_SOCKET_DIR),
-            (placement.init_dir.clone(), CONTAINER_INIT_DIR),
-        ];
+        let mounts = self.binds(placement.proxy_dir, placement.init_dir.clone());
         let (init, command, environment, errand) = match placement.init_dir {
             // The engine is told of process 1 alone: the command and its secrets are for process 1.
             Some(_) => (
@@ -157,18 +160,7 @@ impl Admission {
             },
             cpu_shares: self.cpu_shares.into(),
             tmpfs,
-            mounts: Binds(
-                binds
-                    .into_iter()
-                    .filter_map(|(source, target)| {
-                        Some(Bind {
-                            source: source?,
-                            target: target.to_owned(),
-                            read_only: true,
-                        })
-                    })
-                    .collect(),
-            ),
+            mounts,
             ipc: Ipc::None,
             namespaces: Namespaces {
                 private_pid: true,
@@ -220,6 +212,29 @@ impl Admission {
         };
         let digest = digest.and_then(|named| named.digest().map(str::to_owned));
         ImageIdentity::new(asked.clone(), &image.id, digest)
+    }
+
+    /// What is ours, and the workspaces.
+    fn binds(&self, proxy_dir: Option<PathBuf>, init_dir: Option<PathBuf>) -> Binds {
+        let ours = [
+            (proxy_dir, CONTAINER_SOCKET_DIR),
+            (init_dir, CONTAINER_INIT_DIR),
+        ];
+        let ours = ours.into_iter().filter_map(|(source, target)| {
+            Some(Bind {
+                source: source?,
+                target: target.to_owned(),
+                read_only: true,
+                noexec: false,
+            })
+        });
+        let workspaces = self.workspaces.iter().map(|workspace| Bind {
+            source: workspace.source.clone(),
+            target: workspace.target.clone(),
+            read_only: workspace.read_only,
+            noexec: self.policy.workspace_noexec,
+        });
+        Binds(ours.chain(workspaces).collect())
     }
 
     fn argv(&self, image: &ImageFacts, found: &mut Vec<Violation>) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! How a container's writable memory is shared out.
 
 use crate::aspects::{SHARED_MEMORY, Tmpfs, TmpfsOptions};
-use clawbox_types::{MemoryLimit, TmpfsMount, TmpfsSize, Violation};
+use clawbox_types::{MemoryLimit, TmpfsMount, TmpfsSize, Violation, Workspace};
 use std::collections::BTreeMap;
 
 /// What shadows an image's `VOLUME`, in bytes and inodes.
@@ -21,6 +21,7 @@ pub(super) fn scratch(
     mounts: &[TmpfsMount],
     shared: bool,
     volumes: &[String],
+    workspaces: &[Workspace],
     memory: MemoryLimit,
 ) -> Result<Tmpfs, Vec<Violation>> {
     let mut found = Vec::new();
@@ -34,6 +35,18 @@ pub(super) fn scratch(
     }
     for volume in volumes {
         let path = volume.trim_end_matches('/');
+        let workspace = workspaces.iter().find(|it| overlap(&it.target, path));
+        if let Some(workspace) = workspace {
+            // The workspace takes its place.
+            if workspace.target != path {
+                let accepted = format!(
+                    "a volume that is not in the workspace {}, nor around it",
+                    workspace.target
+                );
+                found.push(Violation::new("image.volumes", volume, accepted));
+            }
+            continue;
+        }
         match path.parse::<TmpfsMount>() {
             Ok(mount) if mount.path() == path => {
                 sizes
@@ -96,6 +109,15 @@ pub(super) fn scratch(
             })
             .collect(),
     ))
+}
+
+/// Whether one of two paths is the other, or in it.
+pub(super) fn overlap(one: &str, other: &str) -> bool {
+    let within = |path: &str, top: &str| {
+        path.strip_prefix(top)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    within(one, other) || within(other, one)
 }
 
 const fn most(size: TmpfsSize) -> u64 {

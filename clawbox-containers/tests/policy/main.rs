@@ -4,6 +4,7 @@ mod catalogue;
 mod image;
 mod profile;
 mod request;
+mod workspaces;
 
 use clawbox_containers::{
     ContainerError, ContainerPlan, ContainerSecurityConfig,

@@ -147,3 +147,5 @@ pub(super) mod number {
 
 /// Where `struct stat` has its `st_mode`.
 pub(super) const STAT_MODE: usize = 16;
+/// Where it has its `st_uid`.
+pub(super) const STAT_OWNER: usize = 24;

@@ -163,19 +163,36 @@ pub(crate) fn read_link(path: &CStr, into: &mut [u8]) -> Result<usize> {
     }
 }
 
-/// The kernel's `struct stat`, of which only the mode is read.
+/// The kernel's `struct stat`, of which little is read.
 #[repr(C, align(8))]
 struct Stat([u8; 256]);
 
 impl Stat {
-    fn mode(&self) -> u32 {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|offset| self.0[arch::STAT_MODE + offset]);
+    fn number(&self, at: usize) -> u32 {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|offset| self.0[at + offset]);
         u32::from_ne_bytes([a, b, c, d])
+    }
+
+    fn mode(&self) -> u32 {
+        self.number(arch::STAT_MODE)
     }
 }
 
 /// The `st_mode` of a path itself.
 pub(crate) fn mode_of(path: &CStr) -> Result<u32> {
+    stat(path).map(|stat| stat.mode())
+}
+
+/// The owner of a path itself, and its `st_dev` and `st_ino`, with which the struct begins. Both architectures are
+/// little-endian.
+pub(crate) fn identity_of(path: &CStr) -> Result<(u32, [u8; 16])> {
+    let stat = stat(path)?;
+    let mut identity = [0; 16];
+    identity.copy_from_slice(&stat.0[..16]);
+    Ok((stat.number(arch::STAT_OWNER), identity))
+}
+
+fn stat(path: &CStr) -> Result<Stat> {
     const AT_SYMLINK_NOFOLLOW: usize = 0x100;
 
     let mut stat = Stat([0; 256]);
@@ -191,7 +208,7 @@ pub(crate) fn mode_of(path: &CStr) -> Result<u32> {
             ],
         )
     }?;
-    Ok(stat.mode())
+    Ok(stat)
 }
 
 /// Which way a pipe's end goes.

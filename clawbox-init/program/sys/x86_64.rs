@@ -136,3 +136,5 @@ pub(super) mod number {
 
 /// Where `struct stat` has its `st_mode`.
 pub(super) const STAT_MODE: usize = 24;
+/// Where it has its `st_uid`.
+pub(super) const STAT_OWNER: usize = 28;

@@ -17,6 +17,9 @@ pub enum Question<'a> {
     Link(&'a CStr),
     /// What a path itself is: `st_mode`, and no bytes.
     Stat(&'a CStr),
+    /// Which file a path itself is: the result is its owner, and the bytes are `st_dev` and `st_ino`, both `u64` in
+    /// little-endian order.
+    Identity(&'a CStr),
     /// What a system call gives. It must be one that does nothing where it succeeds.
     Call {
         /// Its number on this architecture.
@@ -43,6 +46,7 @@ impl<'a> Question<'a> {
             Self::List(path) => put_path(sink, 1, path),
             Self::Link(path) => put_path(sink, 2, path),
             Self::Stat(path) => put_path(sink, 3, path),
+            Self::Identity(path) => put_path(sink, 6, path),
             Self::Call { number, arguments } => {
                 sink.put(&[4]);
                 put_u64(sink, number);
@@ -85,6 +89,7 @@ impl<'a> Question<'a> {
                 kind: rest.u32()?,
                 protocol: rest.u32()?,
             },
+            6 => Self::Identity(rest.text()?),
             _ => return Err(Malformed::Value),
         })
     }

@@ -206,3 +206,25 @@ fn it_can_still_be_asked_while_a_command_runs() {
         .unwrap();
     assert_eq!(text(status), init.pid().to_string());
 }
+
+#[test]
+fn a_file_is_known_by_its_device_number_and_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink("/", &link).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(dir.path(), Some(1234), Some(5678)).unwrap();
+    }
+    let paths = [dir.path(), &link, std::path::Path::new("/")];
+    let texts = paths.map(|path| std::ffi::CString::new(path.to_str().unwrap()).unwrap());
+    let questions: Vec<_> = texts.iter().map(|path| Question::Identity(path)).collect();
+    let answers = Init::greeted().ask(&questions);
+    for (path, answer) in paths.iter().zip(answers) {
+        let metadata = std::fs::symlink_metadata(path).unwrap();
+        let identity = [metadata.dev(), metadata.ino()].map(u64::to_le_bytes);
+        let expected = (i64::from(metadata.uid()), identity.concat());
+        assert_eq!(answer, expected, "{}", path.display());
+    }
+    let gone = Init::greeted().ask(&[Question::Identity(c"/nonexistent")]);
+    assert_eq!(gone, [failed(Errno::NOENT)]);
+}

@@ -9,10 +9,12 @@ use clawbox::{
     Capabilities, ConnectOptions, ContainerResult, ContainerSecurityConfig, ContainerSpawnRequest,
     ImageRule, InitProgram, PolicyItem, PullPolicy, ResourceLimits,
     containers::seccomp::SeccompProfileName,
-    types::{CpuQuota, DEFAULT_AGENT_IMAGE, MemoryLimit, OutputLimit, PidsLimit, Timeout},
+    types::{
+        CpuQuota, DEFAULT_AGENT_IMAGE, MemoryLimit, OutputLimit, PidsLimit, Timeout, Workspace,
+    },
 };
 use report::Report;
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::PathBuf, sync::Arc};
 
 const EXAMPLES: &str = "\
 Exit status: the command's own; 124 at the deadline; 125 when clawbox refused or failed;
@@ -63,6 +65,11 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "FILTER", default_value_t)]
     #[arg(hide_possible_values = true)]
     profile: Profile,
+    /// Run it in this directory, at /workspace; `:ro` keeps it as it is
+    ///
+    /// What is written there is its owner's, as whom the command runs.
+    #[arg(long, value_name = "DIR[:ro]", value_parser = values::workspace)]
+    workspace: Option<Workspace>,
     /// Let it reach the proxy at this socket, DIRECTORY/proxy.sock
     #[arg(long, value_name = "PATH")]
     proxy_socket: Option<PathBuf>,
@@ -155,6 +162,11 @@ impl Args {
             .with_image(&self.image)
             .with_command(&self.command);
         request.env = env;
+        if let Some(workspace) = &self.workspace {
+            request = request
+                .with_working_dir(&workspace.target)
+                .with_workspace(workspace.clone());
+        }
         request.proxy_socket.clone_from(&self.proxy_socket);
         Ok(request)
     }
@@ -167,6 +179,12 @@ impl Args {
             .with_init(self.init.into());
         let rules = self.allow_image.iter().map(ToString::to_string);
         security.allowed_images.extend(rules);
+        if let Some(workspace) = &self.workspace {
+            security.workspace_roots.push(workspace.source.clone());
+            if let Some(owner) = owner(workspace).filter(|_| !workspace.read_only) {
+                security.user = owner;
+            }
+        }
         for item in &self.allow_degraded {
             let with_it = match item {
                 PolicyItem::Memory => Some(PolicyItem::Swap),
@@ -186,6 +204,15 @@ impl Args {
             .with_security(security)
             .with_pull_observer(pull.observer())
     }
+}
+
+/// Whose a directory is, as `uid:gid`; nobody where it is root's, as whom nothing runs.
+fn owner(workspace: &Workspace) -> Option<String> {
+    let metadata = std::fs::metadata(&workspace.source).ok()?;
+    let (user, group) = (metadata.uid(), metadata.gid());
+    // The group of root is as little to be had, and what counts is the user.
+    let group = if group == 0 { user } else { group };
+    (user != 0).then(|| format!("{user}:{group}"))
 }
 
 impl From<Pulling> for PullPolicy {

@@ -1,6 +1,7 @@
 //! What people write for sizes, fractions of a CPU, durations and variables.
 
-use clawbox::types::{CpuQuota, MemoryLimit, OutputLimit, PidsLimit, Timeout};
+use clawbox::types::{CpuQuota, MemoryLimit, OutputLimit, PidsLimit, Timeout, Workspace};
+use std::fs;
 
 type Parsed<T> = Result<T, String>;
 
@@ -42,6 +43,20 @@ pub(crate) fn cpus(text: &str) -> Parsed<CpuQuota> {
         .filter(|_| digits(part).is_some())
         .ok_or_else(refused)?;
     CpuQuota::new(thousandths).map_err(|_| refused())
+}
+
+/// A directory that is there, by its canonical path.
+pub(crate) fn workspace(text: &str) -> Parsed<Workspace> {
+    let (dir, read_only) = match text.strip_suffix(":ro") {
+        Some(dir) => (dir, true),
+        None => (text, false),
+    };
+    let found = fs::canonicalize(dir).map_err(|error| format!("{dir}: {error}"))?;
+    let workspace = Workspace::new(found);
+    Ok(match read_only {
+        true => workspace.read_only(),
+        false => workspace,
+    })
 }
 
 /// A duration of whole milliseconds.

@@ -7,7 +7,12 @@ use crate::{
 use clawbox_probe::{Pattern, Stream, pattern};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::{fs, process::Stdio, time::Duration};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    process::Stdio,
+    time::Duration,
+};
 
 pub(crate) const CASES: &[Case] = &[
     ("the_exit_status_is_the_commands_own", exit_status),
@@ -21,6 +26,7 @@ pub(crate) const CASES: &[Case] = &[
     ("memory_that_runs_out_is_said", out_of_memory),
     ("an_image_that_is_not_there_is_125", image_not_found),
     ("a_variable_reaches_the_command", environment),
+    ("a_workspace_is_worked_in", workspace),
     ("a_signal_ends_the_container_and_is_the_status", signals),
     ("a_reader_that_goes_ends_it_quietly", broken_pipe),
     ("quiet_is_quiet", quiet),
@@ -65,6 +71,29 @@ fn dropped_output(rig: &Rig) {
     for word in ["3976 bytes of stdout", "--max-output"] {
         assert!(ended.stderr.contains(word), "{ended:?}");
     }
+}
+
+fn workspace(rig: &Rig) {
+    let dir = tempfile::tempdir().expect("a directory");
+    // Nothing runs as root, and what anybody else has is his already.
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(dir.path(), Some(1234), Some(1234)).expect("root gives it away");
+    }
+    let path = dir.path().to_str().expect("UTF-8");
+    let written = end(rig.run(&["--workspace", path], &["probe", "write", "file"]));
+    assert_eq!(written.stdout, b"{\"errno\":null}\n", "{written:?}");
+    let file = dir.path().join("file");
+    assert_eq!(fs::read(&file).expect("it was left"), b"probe\n");
+    let owner = |path| fs::metadata(path).expect("it is there").uid();
+    assert_eq!(owner(file.as_path()), owner(dir.path()));
+
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    let read_only = format!("{path}:ro");
+    let refused = end(rig.run(&["--workspace", &read_only], &["probe", "write", "more"]));
+    assert_eq!(refused.stdout, b"{\"errno\":\"EROFS\"}\n", "{refused:?}");
+    let home = end(rig.run(&["--workspace", "/tmp:ro"], &["probe", "exit", "0"]));
+    assert_eq!(home.status, 125, "{home:?}");
+    assert!(home.stderr.contains("workspaces"), "{home:?}");
 }
 
 fn deadline(rig: &Rig) {

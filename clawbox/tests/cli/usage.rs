@@ -56,6 +56,10 @@ fn mistakes(rig: &Rig) {
         (&["run", "--max-output", "2g", "true"], "at most 1g"),
         (&["run", "-e", "NAME", "true"], "KEY=VALUE"),
         (
+            &["run", "--workspace", "/none:ro", "true"],
+            "/none: No such file",
+        ),
+        (
             &["run", "--allow-degraded", "everything", "true"],
             "read_only_root",
         ),

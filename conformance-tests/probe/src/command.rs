@@ -158,6 +158,9 @@ pub enum Command {
     /// `attack`: tries what a command must not be able to do to process 1; reports
     /// [`Syscalls`](crate::Syscalls).
     Attack,
+    /// `litter`: leaves all kinds of files in `/workspace`, and tries to get others in and out; reports
+    /// [`Syscalls`](crate::Syscalls). The files stay.
+    Litter,
 }
 
 impl Command {
@@ -235,6 +238,7 @@ impl Command {
             ["resolve"] => Ok(Self::Resolve),
             ["syscalls"] => Ok(Self::Syscalls),
             ["attack"] => Ok(Self::Attack),
+            ["litter"] => Ok(Self::Litter),
             [] => Err("a command is missing".to_owned()),
             [name, rest @ ..] => Err(format!(
                 "no command `{name}` takes {} argument(s)",
@@ -295,6 +299,7 @@ impl Command {
             Self::Resolve => &[&"resolve"],
             Self::Syscalls => &[&"syscalls"],
             Self::Attack => &[&"attack"],
+            Self::Litter => &[&"litter"],
         };
         std::iter::once("probe".to_owned())
             .chain(words.iter().map(ToString::to_string))
@@ -393,6 +398,7 @@ mod tests {
             Just(Command::Resolve),
             Just(Command::Syscalls),
             Just(Command::Attack),
+            Just(Command::Litter),
         ]
     }
 

@@ -112,6 +112,7 @@ const WEAKER: [(PolicyItem, Weaken); 26] = [
                 source: "/".into(),
                 target: "/host".to_owned(),
                 read_only: true,
+                noexec: false,
             });
         });
     }),

@@ -25,10 +25,11 @@ mod proxy;
 mod refusal;
 mod syscalls;
 mod tokens;
+mod workspace;
 
 use crate::case::Case;
 
-const AREAS: [&[Case]; 25] = [
+const AREAS: [&[Case]; 26] = [
     identity::CASES,
     lifecycle::CASES,
     exit::CASES,
@@ -40,6 +41,7 @@ const AREAS: [&[Case]; 25] = [
     network::CASES,
     policy::CASES,
     files::CASES,
+    workspace::CASES,
     syscalls::CASES,
     compat::CASES,
     cgroups::CASES,

@@ -118,7 +118,8 @@ async fn a_directory_may_be_deep() {
             std::os::fd::AsRawFd::as_raw_fd(&near)
         );
         let planned = format!("{}:1", me());
-        let (accepted, _peer) = tokio::join!(reception.accept(&planned), UnixStream::connect(near));
+        let (accepted, _peer) =
+            tokio::join!(reception.accept(&planned, &[]), UnixStream::connect(near));
         accepted.unwrap();
     })
     .await;
@@ -133,7 +134,7 @@ async fn one_is_let_in_and_nobody_after() {
         let socket = place.dir().join("control.sock");
         let first = UnixStream::connect(&socket).await.unwrap();
         let mut waiting = UnixStream::connect(&socket).await.unwrap();
-        let link = reception.accept(&format!("{}:1", me())).await.unwrap();
+        let link = reception.accept(&format!("{}:1", me()), &[]).await.unwrap();
         assert!(!socket.exists());
         assert!(UnixStream::connect(&socket).await.is_err());
         // The one that came second is sent away.
@@ -160,8 +161,11 @@ async fn another_user_of_the_hosts_is_refused() {
             let place = places.open(&ContainerId::generate()).unwrap();
             let reception = place.listen().unwrap();
             let socket = place.dir().join("control.sock");
-            let (refused, peer) =
-                tokio::join!(reception.accept(&planned), UnixStream::connect(&socket));
+            let writers = [me() + 2];
+            let (refused, peer) = tokio::join!(
+                reception.accept(&planned, &writers),
+                UnixStream::connect(&socket)
+            );
             assert_eq!(
                 kind_of(refused),
                 io::ErrorKind::PermissionDenied,
@@ -170,6 +174,25 @@ async fn another_user_of_the_hosts_is_refused() {
             assert_eq!(peer.unwrap().read(&mut [0]).await.unwrap(), 0);
             assert!(!socket.exists());
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_one_whose_files_are_written_is_let_in() {
+    within(async {
+        let above = tempfile::tempdir().unwrap();
+        let places = Places::make(above.path().join("owner"), PROGRAM).unwrap();
+        let place = places.open(&ContainerId::generate()).unwrap();
+        let reception = place.listen().unwrap();
+        let socket = place.dir().join("control.sock");
+        let planned = format!("{}:1000", me() + 1);
+        let writers = [me()];
+        let (accepted, _peer) = tokio::join!(
+            reception.accept(&planned, &writers),
+            UnixStream::connect(&socket)
+        );
+        accepted.unwrap();
     })
     .await;
 }

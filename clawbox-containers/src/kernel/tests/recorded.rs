@@ -57,6 +57,7 @@ fn items_of(look: &Look, version_2: bool) -> Vec<PolicyItem> {
         Look::Call(_) | Look::Socket(_) => vec![Seccomp],
         Look::Stat(path) if path == "/tmp" => vec![Tmpfs],
         Look::Stat(_) => vec![KernelPaths],
+        Look::Identity(_) => vec![Mounts],
         Look::List(path) if path == "/dev" => vec![Devices],
         Look::List(_) => vec![Init],
         Look::Read(path) | Look::Link(path) => match path.as_str() {

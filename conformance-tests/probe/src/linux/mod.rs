@@ -7,6 +7,7 @@ mod errno;
 mod facts;
 mod files;
 mod foreign;
+mod litter;
 mod names;
 mod output;
 mod process;
@@ -91,6 +92,7 @@ fn run(command: Command) -> io::Result<u8> {
         Command::CopyExec { path } => answer(&files::copy_exec(&path))?,
         Command::Syscalls => answer(&syscalls::try_all(&attempts::all())?)?,
         Command::Attack => answer(&syscalls::try_all(&attack::all())?)?,
+        Command::Litter => answer(&syscalls::try_all(&litter::all())?)?,
     }
     Ok(0)
 }

@@ -47,11 +47,15 @@ fn in_child(attempt: &Attempt) -> i32 {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::{attack, attempts};
+    use super::super::{attack, attempts, litter};
 
     #[test]
     fn every_attempt_has_its_own_name() {
-        let attempts: Vec<_> = attempts::all().into_iter().chain(attack::all()).collect();
+        let attempts: Vec<_> = attempts::all()
+            .into_iter()
+            .chain(attack::all())
+            .chain(litter::all())
+            .collect();
         let names: BTreeSet<_> = attempts.iter().map(|attempt| attempt.name).collect();
         assert_eq!(names.len(), attempts.len());
     }

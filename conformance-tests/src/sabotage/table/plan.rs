@@ -161,6 +161,7 @@ pub(super) const TABLE: &[Sabotage] = &[
                 source: "/etc".into(),
                 target: "/host".to_owned(),
                 read_only: false,
+                noexec: false,
             };
             p.mounts.0.insert(bind);
         },
@@ -179,6 +180,7 @@ pub(super) const TABLE: &[Sabotage] = &[
                     target: source.display().to_string(),
                     source,
                     read_only: true,
+                    noexec: false,
                 })
                 .collect();
             p.mounts.0.extend(binds);
@@ -192,6 +194,7 @@ pub(super) const TABLE: &[Sabotage] = &[
                 source: "/etc/passwd".into(),
                 target: "/run/clawbox/proxy.sock".to_owned(),
                 read_only: true,
+                noexec: false,
             };
             let place = Path::new("/run/clawbox");
             if p.mounts

@@ -93,6 +93,18 @@ pub(super) const TABLE: &[Sabotage] = &[
         "the background reaper looks once an hour",
         |s| s.manager.reap_interval = Duration::from_secs(3600),
     ),
+    set_up(
+        "operator/any_workspace",
+        "workspaces may be below each of the host's directories",
+        |s| {
+            let all = std::fs::read_dir("/").into_iter().flatten();
+            let all = all.filter_map(|entry| Some(entry.ok()?.path()));
+            s.security.workspace_roots.extend(all);
+        },
+    ),
+    set_up("operator/no_workspace", "no workspace may be had", |s| {
+        s.security.workspace_roots.clear()
+    }),
     set_up("operator/lenient", "an image may ask for anything", |s| {
         s.security.strict_images = false
     }),
@@ -211,6 +223,19 @@ pub(super) const TABLE: &[Sabotage] = &[
     asked("request/proxy_ignored", "the proxy is not bound", |r| {
         r.proxy_socket = None
     }),
+    asked("request/workspaces_ignored", "no workspace is bound", |r| {
+        r.workspaces.clear()
+    }),
+    asked(
+        "request/workspaces_writable",
+        "a read-only workspace can be written",
+        |r| r.workspaces.iter_mut().for_each(|it| it.read_only = false),
+    ),
+    asked(
+        "request/one_workspace",
+        "only the first of several workspaces is bound",
+        |r| r.workspaces.truncate(1),
+    ),
 ];
 
 fn is_reserved(key: &str) -> bool {
