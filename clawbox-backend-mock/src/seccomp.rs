@@ -26,7 +26,16 @@ struct Profile {
     default_action: String,
     default_errno_ret: Option<i32>,
     #[serde(default)]
+    arch_map: Vec<Architecture>,
+    #[serde(default)]
     syscalls: Vec<Rule>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Architecture {
+    #[serde(default)]
+    sub_architectures: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -65,6 +74,17 @@ impl Filter {
             Seccomp::Profile { json, .. } => Ok(Self(Some(Arc::new(serde_json::from_str(json)?)))),
             Seccomp::Other(_) => Ok(Self(None)),
         }
+    }
+
+    /// Whether calls by the doors of relatives of this architecture come as far as the rules.
+    #[must_use]
+    pub fn knows_relatives(&self) -> bool {
+        let architectures = self.0.iter().flat_map(|profile| &profile.arch_map);
+        self.0.is_none()
+            || architectures
+                .flat_map(|it| &it.sub_architectures)
+                .next()
+                .is_some()
     }
 
     /// Whether there is one.

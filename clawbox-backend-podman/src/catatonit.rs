@@ -2,11 +2,19 @@
 //! A command may do so too: it gives its own exit code, and could give the one below as well.
 
 use clawbox_containers::{engine::OutputChunk, types::OutputStream};
+use std::time::Duration;
 
 /// What it ends with when something fails.
 pub(crate) const FAILED: i32 = 1;
 /// More output than it writes, with the frames that it comes in.
 pub(crate) const MOST_BYTES: usize = 512;
+
+/// How long a complaint that is not whole is waited for, look by look.
+pub(crate) const PAUSES: [Duration; 3] = [
+    Duration::from_millis(20),
+    Duration::from_millis(80),
+    Duration::ZERO,
+];
 
 const COMPLAINT: &str = "failed to exec pid1: ";
 const NOT_THERE: &str = "No such file or directory";

@@ -305,12 +305,25 @@ async fn look(service: Direct<'_>, id: &ContainerId) -> EngineResult<Inspection>
     let mut seen = decode::inspection(service.inspect(&id).await?)?;
     let code = &mut seen.state.exit_code;
     if *code == Some(catatonit::FAILED) && seen.facts.init == Observed::Seen(Init::Engine) {
-        let logs = service.logs(&id, catatonit::MOST_BYTES).await?;
-        let output = frames::chunks(Cursor::new(logs.unwrap_or_default()));
-        let output: Vec<OutputChunk> = output.try_collect().await?;
-        *code = catatonit::not_run(&output).or(*code);
+        *code = not_run(service, &id).await?.or(*code);
     }
     Ok(seen)
+}
+
+/// What catatonit's complaint is to a shell, where there is one. On a busy host its last piece may come into the log
+/// after the end.
+async fn not_run(service: Direct<'_>, id: &str) -> EngineResult<Option<i32>> {
+    for pause in catatonit::PAUSES {
+        let logs = service.logs(id, catatonit::MOST_BYTES).await?;
+        let output = frames::chunks(Cursor::new(logs.unwrap_or_default()));
+        let output: Vec<OutputChunk> = output.try_collect().await?;
+        let last = output.last().and_then(|chunk| chunk.bytes.last());
+        if last == Some(&b'\n') {
+            return Ok(catatonit::not_run(&output));
+        }
+        sleep(pause).await;
+    }
+    Ok(None)
 }
 
 /// The output of a service that was killed ends as that of a container does: the container tells them apart. Its state

@@ -133,6 +133,14 @@ pub struct Bind {
     pub noexec: bool,
 }
 
+impl Binds {
+    /// Whether anything of the host's can be written there.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.0.iter().any(|bind| !bind.read_only)
+    }
+}
+
 impl fmt::Display for Binds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let binds = self.0.iter().map(|bind| {

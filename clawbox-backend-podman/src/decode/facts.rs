@@ -186,7 +186,7 @@ pub(super) fn facts(answer: ContainerInspectResponseLibpod) -> EngineResult<Obse
     let user = said("Config.User", user)?;
     let keeps_own = |mode: &str| mode == "private" || mode.starts_with("keep-id");
     let is_kept = userns_mode.as_deref().is_some_and(keeps_own)
-        && mounts.0.iter().any(|bind| !bind.read_only)
+        && mounts.writes()
         && id_mappings
             .as_ref()
             .is_some_and(|map| keeps_user(map, &user));

@@ -49,7 +49,9 @@ pub(super) fn user(spec: &PlanSpec, answers: &Answers) -> Given {
     };
     match (Given::of(&spec.user, seen()), outside(spec, answers)) {
         (Given::Planned(_), Err(why)) => Given::Unseen(why),
-        (Given::Planned(text), Ok(ids)) if ids.contains(&0) => {
+        // 0 outside is a rootless engine's own user where the container writes to that user's files: the host's root
+        // is not let in as process 1.
+        (Given::Planned(text), Ok(ids)) if ids.contains(&0) && !spec.mounts.writes() => {
             Given::Other(format!("{text}, root outside"))
         }
         (Given::Planned(text), Ok([user, group])) => {

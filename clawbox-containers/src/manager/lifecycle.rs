@@ -283,29 +283,31 @@ impl<E: ContainerEngine> Shared<E> {
     /// Nobody knows whether a create that was not answered is still to be done: an engine that was held up may do so
     /// later than the removal that found nothing.
     async fn look_again(&self, id: &ContainerId) {
-        for pause in LOOK_AGAIN {
+        let mut pauses = LOOK_AGAIN.into_iter();
+        let mut next = pauses.next();
+        while let Some(pause) = next {
             // A manager that goes looks a last time: its lease is not to outlive it for this.
             drop(timeout(pause, self.shutdown.cancelled()).await);
-            if self.registry.holds(id) {
-                // The name has been given anew, and is taken as long.
-                if self.shutdown.is_cancelled() {
+            let is_last = self.shutdown.is_cancelled();
+            // A name that has been given anew is taken as long.
+            let look = match self.registry.holds(id) {
+                true => None,
+                false => {
+                    let found = self.calls.engine.inspect(id);
+                    Some(self.calls.query("inspect the container", found).await)
+                }
+            };
+            match look {
+                Some(Ok(_)) if !self.registry.holds(id) => {
+                    let removal = self.remove_until_gone(id).await;
+                    tracing::warn!(container = %id, ?removal, "container created after it was given up");
                     return;
                 }
-                continue;
+                // A look that was not answered is none.
+                Some(Err(error)) if refusal(&error) != Some(EngineErrorKind::NotFound) => {}
+                _ => next = pauses.next(),
             }
-            let found = self.calls.engine.inspect(id);
-            if self
-                .calls
-                .query("inspect the container", found)
-                .await
-                .is_ok()
-                && !self.registry.holds(id)
-            {
-                let removal = self.remove_until_gone(id).await;
-                tracing::warn!(container = %id, ?removal, "container created after it was given up");
-                return;
-            }
-            if self.shutdown.is_cancelled() {
+            if is_last {
                 return;
             }
         }

@@ -27,12 +27,14 @@ fn under(context: &Context, profile: SeccompProfileName) -> Checked<Rig> {
 
 async fn segments(context: &Context) -> Checked {
     let rig = under(context, SeccompProfileName::Compat)?;
-    syscalls::strict_but_for(&rig, ("shmget", "ok")).await
+    // A set of no semaphores is what the kernel itself refuses.
+    syscalls::strict_but_for(&rig, &[("shmget", "ok"), ("semget", "EINVAL")]).await
 }
 
 async fn no_memory_files(context: &Context) -> Checked {
     let rig = under(context, SeccompProfileName::NoMemfd)?;
-    syscalls::strict_but_for(&rig, ("memfd_create", "ENOSYS")).await
+    let none = ["memfd_create", "memfd_exec"].map(|name| (name, "ENOSYS"));
+    syscalls::strict_but_for(&rig, &none).await
 }
 
 /// Of a container's 64 MiB half are scratch space, and half of those are `/tmp`'s.

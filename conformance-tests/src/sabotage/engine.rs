@@ -54,8 +54,6 @@ pub(crate) enum Lie {
     Starts,
     /// Removing one removes all.
     RemovesAll,
-    /// Waiting for what is not there any more does not end.
-    WaitsForTheGone,
 }
 
 impl Lie {
@@ -228,11 +226,6 @@ impl<E: ContainerEngine> ContainerEngine for Sabotaged<E> {
         let code = self.call(Call::Wait, || 0, self.engine.wait(id)).await;
         match (self.lie, code) {
             (Some(Lie::Code(change)), Ok(code)) => Ok(change(code)),
-            (Some(Lie::WaitsForTheGone), Err(error))
-                if error.kind() == EngineErrorKind::NotFound =>
-            {
-                pending().await
-            }
             (_, code) => code,
         }
     }

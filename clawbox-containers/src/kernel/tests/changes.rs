@@ -2,6 +2,7 @@
 //! limits of control groups, have files of their own.
 
 use super::*;
+use crate::aspects::Bind;
 use PolicyItem::*;
 
 /// A piece of what is read, another in its place, and what that denies.
@@ -329,6 +330,20 @@ fn ids_are_told_as_they_are_outside() {
             assert_denied(range, &with(&recorded, map.clone(), range), &[User]);
         }
     }
+    // Where the container writes to a user's files, that user is the one whom a rootless engine knows as 0.
+    let mut writer = SPEC.clone();
+    writer.mounts.0.insert(Bind {
+        source: "/home/me/work".into(),
+        target: "/workspace".to_owned(),
+        read_only: false,
+        noexec: false,
+    });
+    let kept = maps.iter().fold(recorded.clone(), |answers, map| {
+        with(&answers, Look::read(*map), "1000 0 1")
+    });
+    let user = |spec| judged(spec, &kept).get(User).unwrap().verdict;
+    assert_eq!(user(&writer), Verdict::Enforced);
+    assert_eq!(user(&SPEC), Verdict::NotEnforced);
     // Nobody opens devices there, and the group is another's.
     let list = with(&recorded, device_group(), "a *:* rwm\n");
     assert_denied("devices", &list, &[]);

@@ -164,6 +164,15 @@ pub(super) const TABLE: &[Sabotage] = &[
         }),
     ),
     backend(
+        "backend/all_timed_out",
+        "what ended well is told as a deadline",
+        Lie::Report(|report| {
+            if report.status == ContainerStatus::Completed {
+                report.status = ContainerStatus::TimedOut
+            }
+        }),
+    ),
+    backend(
         "backend/nothing_dropped",
         "what was dropped is not counted",
         Lie::Output(|output| {

@@ -74,11 +74,6 @@ pub(super) const TABLE: &[Sabotage] = &[
         Lie::Late(Call::Wait, LATE),
     ),
     engine(
-        "lifecycle/wait_for_the_gone",
-        "wait for a container that was removed never ends",
-        Lie::WaitsForTheGone,
-    ),
-    engine(
         "lifecycle/kill_does_nothing",
         "no signal is sent",
         Lie::Undone(Call::Kill),

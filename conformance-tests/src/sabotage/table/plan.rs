@@ -55,6 +55,16 @@ pub(super) const TABLE: &[Sabotage] = &[
         |p| p.seccomp = profile(r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[]}"#),
     ),
     plan(
+        "policy/relatives",
+        "the system call filter takes calls of 32-bit programs for those of their number",
+        |p| {
+            if let Seccomp::Profile { json, .. } = &mut p.seccomp {
+                let relatives = r#""subArchitectures":["SCMP_ARCH_X86","SCMP_ARCH_X32"]"#;
+                *json = json.replace(r#""subArchitectures":[]"#, relatives);
+            }
+        },
+    ),
+    plan(
         "policy/fewer_syscalls",
         "the system call filter also refuses memfd_create, which runtimes rely on",
         |p| {
@@ -218,6 +228,11 @@ pub(super) const TABLE: &[Sabotage] = &[
         "policy/name_of_the_host",
         "the host name is the host's",
         |p| p.namespaces.private_uts = false,
+    ),
+    plan(
+        "policy/control_groups_of_the_host",
+        "control groups are seen as the host sees them",
+        |p| p.namespaces.private_cgroup = false,
     ),
     plan("policy/no_ulimits", "no resource limit is set", |p| {
         p.ulimits.0.clear()
