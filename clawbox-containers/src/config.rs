@@ -38,7 +38,8 @@ pub struct ContainerSecurityConfig {
     /// of a container's memory. `/tmp` by default.
     pub tmpfs: Vec<String>,
     /// Below which directories of the host's a request's workspaces must be, by their canonical paths. Empty by default:
-    /// none may be had.
+    /// none may be had. Under rootless Podman a container that can write to one runs as the engine's own user on the host
+    /// (`keep-id`), and an escape from it has that user's files; all others have subordinate ids.
     pub workspace_roots: Vec<PathBuf>,
     /// Whether nothing in a workspace can be executed. Off by default; Docker cannot do it.
     pub workspace_noexec: bool,

@@ -52,7 +52,7 @@ pub(crate) struct Args {
     /// Set an environment variable (repeatable)
     #[arg(short, long = "env", value_name = "KEY=VALUE", value_parser = values::variable)]
     env: Vec<(String, String)>,
-    /// Process 1; with `engine` nobody asks the kernel what holds
+    /// Process 1; under `engine` the kernel is not asked
     ///
     /// With `engine` the engine's records also keep the environment and the token, no command can be added, and only
     /// a live clawbox holds the deadline.
@@ -70,7 +70,7 @@ pub(crate) struct Args {
     /// What is written there is its owner's, as whom the command runs.
     #[arg(long, value_name = "DIR[:ro]", value_parser = values::workspace)]
     workspace: Option<Workspace>,
-    /// Let it reach the proxy at this socket, DIRECTORY/proxy.sock
+    /// The socket of its proxy, DIRECTORY/proxy.sock
     #[arg(long, value_name = "PATH")]
     proxy_socket: Option<PathBuf>,
     /// Run it even where this policy item does not hold (repeatable)
