@@ -171,7 +171,7 @@ cd /tmp/two; npm init -y > /dev/null; npm install --offline --no-audit --no-fund
         "compiles and links in parallel; what it made cannot be executed, as scratch space is noexec",
         r#"cd /tmp; for n in 1 2 3 4; do echo "int f$n(void) { return $n; }" > $n.c; done
            echo 'int f1(void); int main(void) { return f1() - 1; }' > main.c
-           printf 'all: 1.o 2.o 3.o 4.o main.o\n\t$(CC) -o all *.o\n' > Makefile; make -s -j 4; test -x all
+           printf 'all: 1.o 2.o 3.o 4.o main.o\n\t$(CC) -o all *.o\n' > Makefile; make -s -j 4; test -s all
            ./all 2>/dev/null && exit 1; test $? = 126"#,
     ),
     works(
