@@ -21,7 +21,7 @@ fn mock(missing: &[Limit]) -> MockEngine {
 fn stale(name: &'static str, engine: impl FnOnce() -> MockEngine) -> ExitCode {
     let suite = Suite::new(name).cannot(PolicyItem::Memory, WHY);
     let suite = suite.ledger(
-        "limits/memory: declared\ncgroups/memory: declared\ninit/child_out_of_memory: declared",
+        "limits/memory: declared\nlimits/locked_memory: declared\ncgroups/memory: declared\ninit/child_out_of_memory: declared",
     );
     suite.run(|| async { Ok(engine()) })
 }
@@ -113,7 +113,7 @@ fn a_stale_declaration_is_a_failure() -> Result<(), Failed> {
         assert!(!output.status.success(), "{text}");
         assert!(text.contains("memory: a stale declaration"), "{text}");
         assert_eq!(count(&text, "... FAILED"), 1, "{text}");
-        assert_eq!(count(&text, "... ignored"), 3, "{text}");
+        assert_eq!(count(&text, "... ignored"), 4, "{text}");
     }
     Ok(())
 }
@@ -148,8 +148,14 @@ fn a_declared_limit_is_all_that_is_missing() -> Result<(), Failed> {
     assert_eq!(run(&[], &[]), (all, none(), none()));
     for (limit, needed) in [
         (Limit::Pids, &["cgroups/pids", "limits/processes"][..]),
-        (Limit::Memory, &["cgroups/memory", "limits/memory"]),
-        (Limit::Swap, &["cgroups/no_swap", "limits/memory"]),
+        (
+            Limit::Memory,
+            &["cgroups/memory", "limits/memory", "limits/locked_memory"],
+        ),
+        (
+            Limit::Swap,
+            &["cgroups/no_swap", "limits/memory", "limits/locked_memory"],
+        ),
         (Limit::Cpu, &["cgroups/cpu_quota"]),
         (Limit::CpuShares, &["cgroups/cpu_shares"]),
     ] {
