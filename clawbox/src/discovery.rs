@@ -48,7 +48,8 @@ pub struct Found {
 ///
 /// # Errors
 ///
-/// [`NoEngine`] with each place and why nothing there can be used. It turns into a [`ContainerError`] by `?`.
+/// [`NoEngine`] with each place and why nothing there can be used. It turns into a
+/// [`ContainerError`](clawbox_containers::ContainerError) by `?`.
 ///
 /// # Examples
 ///

@@ -162,7 +162,7 @@ async fn nothing_gets_out(context: &Context) -> Checked {
         ("hard link out", ["EXDEV", "EPERM"]),
         ("rename out", ["EXDEV", "EXDEV"]),
         ("rename away", ["EXDEV", "EBUSY"]),
-        ("remove", ["EBUSY", "EROFS"]),
+        ("remove_itself", ["EBUSY", "EROFS"]),
         ("above", ["EROFS", "EACCES"]),
     ] {
         errno(name, told.get(name).map(String::as_str), &refusals)?;

@@ -339,7 +339,7 @@ fn ids_are_told_as_they_are_outside() {
         noexec: false,
     });
     let kept = maps.iter().fold(recorded.clone(), |answers, map| {
-        with(&answers, Look::read(*map), "1000 0 1")
+        with(&answers, Look::read(map), "1000 0 1")
     });
     let user = |spec| judged(spec, &kept).get(User).unwrap().verdict;
     assert_eq!(user(&writer), Verdict::Enforced);

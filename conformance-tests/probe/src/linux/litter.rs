@@ -66,7 +66,7 @@ pub(crate) fn all() -> Vec<Attempt> {
         }),
         steps("rename out", || fs::rename("/workspace/file", "/tmp/out")),
         steps("rename away", || fs::rename("/workspace", "/tmp/away")),
-        steps("remove", || fs::remove_dir("/workspace")),
+        steps("remove_itself", || fs::remove_dir("/workspace")),
         steps("above", || File::create_new("/workspace/../out").map(drop)),
         steps("left closed", || {
             mode("/workspace/tree/inner", 0)?;
