@@ -23,7 +23,7 @@ use std::{
 use table::Table;
 
 const IMAGE: &str = "ghcr.io/n0xmare/clawbox-fixture:1";
-const SPAWNS: usize = 40;
+const SPAWNS: usize = 100;
 const EXECS: usize = 60;
 /// By its path, as the engine knows nothing of the command's environment, and so of no `PATH`.
 const TRUE: &str = "/bin/true";

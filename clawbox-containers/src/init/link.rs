@@ -23,6 +23,9 @@ use tokio::{
 /// How many frames wait in memory at most.
 const FRAMES: usize = 64;
 
+/// How much is read at once at least: process 1 sends its answers in one go.
+const READ_BYTES: usize = 4096;
+
 /// One message, and the streams that come with it.
 #[derive(Debug)]
 pub struct Frame {
@@ -216,6 +219,8 @@ impl LinkReader {
                 if let Some(frame) = cut(read)? {
                     return Ok(Some(frame));
                 }
+                // Left to itself, a buffer makes room for 64 bytes at a time.
+                read.reserve(READ_BYTES);
                 if socket.read_buf(read).await? == 0 {
                     return if read.is_empty() {
                         Ok(None)
@@ -241,7 +246,6 @@ fn cut(read: &mut BytesMut) -> io::Result<Option<Frame>> {
     }
     let length = header.length as usize;
     if read.len() < Header::BYTES + length {
-        read.reserve(Header::BYTES + length - read.len());
         return Ok(None);
     }
     read.advance(Header::BYTES);

@@ -16,6 +16,7 @@ use crate::{
 };
 use clawbox_types::ContainerStatus;
 use std::{
+    pin::pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -134,25 +135,30 @@ impl<E: ContainerEngine> Life<E> {
         if plan.errand().is_none() {
             self.may_run.store(true, Ordering::Relaxed);
         }
-        let started = calls
-            .change("start the container", calls.engine.start(self.id()))
-            .await;
-        if let Err(error) = started {
-            output.abort();
-            return Err(match error {
-                ContainerError::EngineFailed { source, .. } => self.start_failed(source),
-                other => other,
-            });
-        }
-        tracing::debug!(container = %self.id(), "container started");
-        let (report, told) = match (awaited, plan.errand()) {
-            (Some(awaited), Some(errand)) => {
-                let met = self.meet(awaited, plan.spec(), report, errand, abandoned);
-                let (report, told) = met.await.inspect_err(|_| output.abort())?;
-                (report, Some(told))
-            }
-            _ => (report, None),
+        let started = CancellationToken::new();
+        let start = async {
+            calls
+                .change("start the container", calls.engine.start(self.id()))
+                .await
+                .map_err(|error| match error {
+                    ContainerError::EngineFailed { source, .. } => self.start_failed(source),
+                    other => other,
+                })?;
+            started.cancel();
+            tracing::debug!(container = %self.id(), "container started");
+            Ok(())
         };
+        let meet = async {
+            match (awaited, plan.errand()) {
+                (Some(awaited), Some(errand)) => {
+                    let met = self.meet(awaited, &started, plan.spec(), report, errand, abandoned);
+                    let (report, told) = met.await?;
+                    Ok((report, Some(told)))
+                }
+                _ => Ok((report, None)),
+            }
+        };
+        let (report, told) = both(start, meet).await.inspect_err(|_| output.abort())?;
         // First to be set, as this task is the only one that sets it.
         drop(self.record.enforcement.set(report));
         Ok(Running {
@@ -223,6 +229,25 @@ impl<E: ContainerEngine> Life<E> {
                 }
             }
             other => other,
+        }
+    }
+}
+
+/// Starts the container and meets its process 1, which is there before the engine has answered. What the start came to is
+/// always waited for, and goes before what the meeting came to.
+async fn both<T>(
+    start: impl Future<Output = ContainerResult<()>>,
+    meet: impl Future<Output = ContainerResult<T>>,
+) -> ContainerResult<T> {
+    let (mut start, mut meet) = (pin!(start), pin!(meet));
+    tokio::select! {
+        started = &mut start => {
+            started?;
+            meet.await
+        }
+        met = &mut meet => {
+            start.await?;
+            met
         }
     }
 }

@@ -93,10 +93,12 @@ impl<E: ContainerEngine> Life<E> {
     }
 
     /// Lets process 1 in, holds what the kernel gives against the plan, and has the command run. Gives the joint
-    /// report of both gates, and where process 1 tells of the command.
+    /// report of both gates, and where process 1 tells of the command. It may come before `started`, which is set when the
+    /// engine has answered; until then that knows of no end, and has no link in memory.
     pub(super) async fn meet(
         &self,
         awaited: Awaited,
+        started: &CancellationToken,
         spec: &PlanSpec,
         report: EnforcementReport,
         errand: &Errand,
@@ -104,11 +106,23 @@ impl<E: ContainerEngine> Life<E> {
     ) -> ContainerResult<(EnforcementReport, mpsc::Receiver<RunEvent>)> {
         let calls = &self.shared.calls;
         let is_linked = AtomicBool::new(false);
-        let mut met = pin!(timeout(
-            calls.timeouts.change,
-            self.interview(awaited, &is_linked, spec, report, errand),
-        ));
+        let mut met = pin!(async {
+            let too_late = async {
+                started.cancelled().await;
+                sleep(calls.timeouts.change).await;
+            };
+            tokio::select! {
+                biased;
+                met = self.interview(awaited, started, &is_linked, spec, report, errand) => met,
+                () = too_late => Err(ContainerError::EngineTimeout {
+                    endpoint: calls.engine.endpoint(),
+                    call: "have process 1 run the command",
+                    after: calls.timeouts.change,
+                }),
+            }
+        });
         let mut ended = pin!(async {
+            started.cancelled().await;
             sleep(HEAD_START).await;
             calls.engine.wait(self.id()).await
         });
@@ -126,13 +140,6 @@ impl<E: ContainerEngine> Life<E> {
                 met.await
             }
         };
-        let met = met.unwrap_or_else(|_| {
-            Err(ContainerError::EngineTimeout {
-                endpoint: calls.engine.endpoint(),
-                call: "have process 1 run the command",
-                after: calls.timeouts.change,
-            })
-        });
         match &met {
             // A link breaks where process 1 ends, which tells more.
             Err(ContainerError::StartFailed { source, .. })
@@ -141,6 +148,7 @@ impl<E: ContainerEngine> Life<E> {
                 let code = match ended_with {
                     Some(code) => Some(code),
                     None => {
+                        started.cancelled().await;
                         let ended = calls.engine.wait(self.id());
                         timeout(LAST_WORDS, ended).await.ok().and_then(Result::ok)
                     }
@@ -199,6 +207,7 @@ impl<E: ContainerEngine> Life<E> {
     async fn interview(
         &self,
         awaited: Awaited,
+        started: &CancellationToken,
         is_linked: &AtomicBool,
         spec: &PlanSpec,
         report: EnforcementReport,
@@ -220,10 +229,13 @@ impl<E: ContainerEngine> Life<E> {
                 let accepted = reception.accept(&spec.user, &writers).await;
                 accepted.map_err(broken)?
             }
-            Awaited::Memory(link) => link(self.id()).ok_or_else(|| {
-                let kind = EngineErrorKind::BadAnswer;
-                self.not_started(kind, "the engine has no link to process 1")
-            })?,
+            Awaited::Memory(link) => {
+                started.cancelled().await;
+                link(self.id()).ok_or_else(|| {
+                    let kind = EngineErrorKind::BadAnswer;
+                    self.not_started(kind, "the engine has no link to process 1")
+                })?
+            }
         };
         tracing::debug!(container = %self.id(), "process 1 let in");
         is_linked.store(true, Ordering::Relaxed);
