@@ -11,7 +11,7 @@ use clawbox_types::*;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -173,6 +173,13 @@ fn plan_of(
     admission.compile(image, placement).ok()
 }
 
+/// A path, plain or not, of such parts.
+fn path_of(part: &'static str) -> impl Strategy<Value = String> {
+    let beginning = "/srv/work|/srv/work/|/srv/|/|";
+    (beginning, vec(part, 0..4))
+        .prop_map(|(beginning, parts)| format!("{beginning}{}", parts.join("/")))
+}
+
 /// A reserved key, in letters of any case: a name that is reserved as it stands, or with a beginning or an end.
 fn reserved() -> impl Strategy<Value = String> {
     let whole = "BASH_ENV|ENV|NODE_OPTIONS|PYTHONSTARTUP|PERL5OPT|RUBYOPT|JAVA_TOOL_OPTIONS|PS4|GLIBC_TUNABLES|PROXY";
@@ -221,6 +228,35 @@ proptest! {
             prop_assert!(named.len() > 1 && named.last() == Some(&"proxy.sock"), "{:?}", path);
             prop_assert!(!path.chars().any(char::is_control), "{:?}", path);
         }
+    }
+
+    /// What may be bound is below a root as it is written, and hides nothing that the policy relies on.
+    #[test]
+    fn a_workspace_is_below_a_root_and_hides_nothing(
+        source in path_of("srv|work|a|workx|\\.|\\.\\.||a b|\\PC"),
+        target in path_of("proc|sys|dev|run|etc|tmp|\\.clawbox|clawbox|work|workspace|\\.|\\.\\.||a b|\\PC"),
+        other in path_of("tmp|work|a"), read_only in any::<bool>(),
+    ) {
+        let config = ContainerSecurityConfig::default().with_workspace_roots(["/srv/work"]);
+        let policy = SecurityPolicy::new(&config).unwrap();
+        let mut wanted = Workspace::new(&source).with_target(&target);
+        wanted.read_only = read_only;
+        let request = ContainerSpawnRequest::new("task", Capabilities::default())
+            .with_image("alpine").with_command(["a"])
+            .with_workspace(wanted.clone())
+            .with_workspace(Workspace::new("/srv/work/other").with_target(&other));
+        let Ok(admission) = policy.admit(&request) else { return Ok(()) };
+        prop_assert_eq!(&admission.workspaces()[0], &wanted);
+        let plain = |path: &str| !path.contains("//") && !path.contains("/./") && !path.contains("/../")
+            && !path.ends_with(['/', '\n']) && !path.ends_with("/.") && !path.ends_with("/..");
+        prop_assert!(plain(&source) && plain(&target), "{:?} at {:?}", source, target);
+        prop_assert!(Path::new(&source).starts_with("/srv/work"), "{:?}", source);
+        let at = Path::new(&target);
+        prop_assert!(at.is_absolute() && at != Path::new("/"), "{:?}", target);
+        for top in ["/proc", "/sys", "/dev", "/run", "/etc", "/.clawbox"] {
+            prop_assert!(!at.starts_with(top), "{:?}", target);
+        }
+        prop_assert!(!at.starts_with(&other) && !Path::new(&other).starts_with(at), "{:?}, {:?}", target, other);
     }
 }
 
