@@ -1,8 +1,11 @@
-//! For the suite's own test and for nothing else: an engine whose containers are weaker than was planned, and which
-//! does not tell.
+//! For the suite's own tests and for nothing else: an engine whose containers are weaker than was planned, and which
+//! does not tell unless it is [`honest`](WeakenedEngine::honest).
 
 use crate::{DockerEngine, encode};
 use async_trait::async_trait;
+use bollard::models::{
+    DeviceMapping, HealthConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+};
 use clawbox_containers::{
     ContainerEngine, ContainerPlan,
     aspects::{Ipc, Network, Resolver, Seccomp},
@@ -27,6 +30,7 @@ use std::{
 pub struct WeakenedEngine {
     docker: DockerEngine,
     weaken: fn(&mut PlanSpec),
+    tells: bool,
     known: Mutex<Known>,
 }
 
@@ -45,8 +49,16 @@ impl WeakenedEngine {
         Self {
             docker,
             weaken,
+            tells: false,
             known: Mutex::default(),
         }
+    }
+
+    /// Passes inspections and warnings on as they are.
+    #[must_use]
+    pub const fn honest(mut self) -> Self {
+        self.tells = true;
+        self
     }
 
     /// Why a weakened container was not made or did not start, where there was one.
@@ -100,6 +112,9 @@ fn weaker(mut spec: PlanSpec) -> EngineResult<encode::Create> {
     let network = mem::replace(&mut spec.network, Network::None);
     let ipc = mem::replace(&mut spec.ipc, Ipc::None);
     let resolver = mem::take(&mut spec.identity.resolver);
+    let devices = mem::take(&mut spec.devices.devices);
+    let duties = mem::take(&mut spec.lifecycle);
+    let health_check = mem::take(&mut spec.command.health_check);
     if let Seccomp::Other(word) = spec.seccomp {
         spec.seccomp = Seccomp::Profile {
             name: word.clone(),
@@ -130,7 +145,22 @@ fn weaker(mut spec: PlanSpec) -> EngineResult<encode::Create> {
     if !own_name {
         create.body.hostname = None;
     }
+    if health_check {
+        create.body.healthcheck = Some(HealthConfig {
+            test: Some(vec!["CMD".to_owned(), "/bin/true".to_owned()]),
+            ..HealthConfig::default()
+        });
+    }
     if let Some(host) = &mut create.body.host_config {
+        host.devices = Some(devices.into_iter().map(device).collect());
+        host.port_bindings = Some(duties.published_ports.into_iter().map(port).collect());
+        host.auto_remove = Some(duties.auto_remove);
+        if duties.restarts {
+            host.restart_policy = Some(RestartPolicy {
+                name: Some(RestartPolicyNameEnum::ALWAYS),
+                maximum_retry_count: None,
+            });
+        }
         if let Network::Other(word) = network {
             host.network_mode = Some(word);
         }
@@ -143,6 +173,24 @@ fn weaker(mut spec: PlanSpec) -> EngineResult<encode::Create> {
         }
     }
     Ok(create)
+}
+
+/// The host's device, at the same path.
+fn device(path: String) -> DeviceMapping {
+    DeviceMapping {
+        path_on_host: Some(path.clone()),
+        path_in_container: Some(path),
+        cgroup_permissions: Some("rwm".to_owned()),
+    }
+}
+
+/// A port, such as `80/tcp`, at one of the host's that is free.
+fn port(port: String) -> (String, Option<Vec<PortBinding>>) {
+    let anywhere = PortBinding {
+        host_ip: Some("127.0.0.1".to_owned()),
+        host_port: None,
+    };
+    (port, Some(vec![anywhere]))
 }
 
 #[async_trait]
@@ -171,7 +219,10 @@ impl ContainerEngine for WeakenedEngine {
     async fn create(&self, plan: &ContainerPlan) -> EngineResult<Vec<EngineWarning>> {
         let asked = plan.spec();
         let create = self.noted(self.encode(asked))?;
-        self.noted(self.docker.send(create).await)?;
+        let warnings = self.noted(self.docker.send(create).await)?;
+        if self.tells {
+            return Ok(warnings);
+        }
         let name = asked.identity.name.clone();
         self.known().asked.insert(name, asked.clone());
         Ok(Vec::new())
