@@ -30,6 +30,16 @@ table! { "hostile":
 
 const REPOSITORY: &str = "ghcr.io/n0xmare/clawbox-hostile";
 
+/// The image's that a command may have, and what engines set beside them.
+const VARIABLES: [&str; 6] = [
+    "GREETING",
+    "NOTHING",
+    "PATH",
+    "HOME",
+    "HOSTNAME",
+    "container",
+];
+
 /// A backend whose containers run the hostile image with this tag.
 async fn rig(context: &Context, tag: &str) -> Checked<Rig> {
     let name = format!("{REPOSITORY}:{tag}");
@@ -76,6 +86,13 @@ async fn configuration(context: &Context) -> Checked {
     for key in ["LD_PRELOAD", "http_Proxy", "NODE_OPTIONS"] {
         same(key, variable(key), None)?;
     }
+    // A key without a value, such as `*`, takes nothing of the engine's own.
+    let known = |key: &str| VARIABLES.contains(&key) || key.starts_with("CLAWBOX_");
+    let others: Vec<&String> = facts.env.keys().filter(|key| !known(key)).collect();
+    ensure!(
+        others.is_empty(),
+        "the command has the variables {others:?}"
+    );
     ensure!(
         variable("CLAWBOX_PROXY_TOKEN").is_some_and(|token| token.len() == 64),
         "the token is the image's"
