@@ -125,3 +125,18 @@ async fn every_move_is_told_and_no_secret() {
         ]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reaper_tells_once_that_it_waits_for_the_engine_and_once_that_it_has_it_again() {
+    let scribe = Scribe::default();
+    let _listening = tracing::subscriber::set_default(scribe.clone());
+    let engine = MockEngine::new();
+    let backend = mock_backend(engine.clone()).unwrap();
+    engine.fail(Fault::unavailable().on(Op::List).times(5));
+    let (_stop, stopped) = tokio::sync::watch::channel(false);
+    backend.spawn_reaper(stopped);
+    tokio::time::sleep(Duration::from_secs(24 * 60 * 60)).await;
+    let text = scribe.0.lock().unwrap().clone();
+    let told = ["the reaper waits", "the reaper has"].map(|event| text.matches(event).count());
+    assert_eq!(told, [1, 1], "{text}");
+}

@@ -131,7 +131,8 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// `NotFound` where the engine has no such container of this user's; the engine's own.
     async fn evict(&self, id: &ContainerId) -> ContainerResult<()>;
 
-    /// Removes the containers whose owners are dead, once. Returns how many this call removed.
+    /// Removes the containers whose owners are dead, once, 16 at a time. Returns how many the engine confirmed that
+    /// this call removed. The rest is left where the engine does not answer any more.
     ///
     /// # Errors
     ///
@@ -139,7 +140,8 @@ pub trait ContainerBackend: Send + Sync + 'static {
     async fn reap_orphans(&self) -> ContainerResult<usize>;
 
     /// Starts a task that calls [`reap_orphans`](Self::reap_orphans) at once and then at every interval,
-    /// until `shutdown` becomes true or its sender is dropped.
+    /// until `shutdown` becomes true or its sender is dropped. While the engine is down it asks less and less often, at
+    /// least every eighth interval.
     fn spawn_reaper(&self, shutdown: watch::Receiver<bool>) -> JoinHandle<()>;
 }
 

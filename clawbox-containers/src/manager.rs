@@ -7,6 +7,7 @@ mod exec;
 mod lifecycle;
 mod orphans;
 mod process_one;
+mod reaper;
 mod registry;
 mod state;
 

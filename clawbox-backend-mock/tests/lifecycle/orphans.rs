@@ -8,7 +8,10 @@ use clawbox_containers::{
 };
 use clawbox_types::{ContainerId, ContainerStatus, PullPolicy};
 use std::{collections::BTreeMap, time::Duration};
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 type Labels = BTreeMap<String, String>;
 
@@ -131,6 +134,71 @@ async fn the_reaper_looks_at_once_and_then_at_every_interval_until_it_is_told() 
     stop.send(true).unwrap();
     reaper.await.unwrap();
     assert_eq!(rig.status(&known), ContainerStatus::Running);
+}
+
+/// When the engine was asked for its containers, in seconds.
+fn looks(rig: &Rig) -> Vec<u64> {
+    let looks = rig.engine.journal().only(&[Op::List]).entries;
+    looks.iter().map(|entry| entry.at.as_secs()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reaper_asks_an_engine_that_is_down_ever_less_often_and_one_that_is_back_as_before() {
+    let rig = rig();
+    let (_stop, stopped) = watch::channel(false);
+    rig.engine.fail(Fault::unavailable().on(Op::List).times(6));
+    rig.backend.spawn_reaper(stopped);
+    sleep(Duration::from_secs(60 * 34)).await;
+    let minutes: Vec<u64> = looks(&rig).iter().map(|second| second / 60).collect();
+    assert_eq!(minutes, [0, 1, 3, 7, 15, 23, 31, 32, 33]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_orphans_are_removed_a_few_at_a_time() {
+    let rig = rig();
+    let known = rig.spawn("sleeper").await;
+    for _ in 0..40 {
+        plant(&rig, &known, |_| {}).await;
+    }
+    let second = Duration::from_secs(1);
+    rig.engine.fail(Fault::slow(second).on(Op::Remove).always());
+    let begun = Instant::now();
+    assert_eq!(rig.backend.reap_orphans().await.unwrap(), 40);
+    // 16 and 16 and 8.
+    assert_eq!(begun.elapsed().as_secs(), 3);
+    assert_eq!(rig.engine.containers(), [known.to_string()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_ends_where_the_engine_goes_away_and_counts_what_was_confirmed() {
+    let rig = rig();
+    let known = rig.spawn("sleeper").await;
+    for _ in 0..60 {
+        plant(&rig, &known, |_| {}).await;
+    }
+    rig.engine.clear_journal();
+    rig.engine
+        .fail(Fault::unavailable().on(Op::Remove).after(20).always());
+    assert_eq!(rig.backend.reap_orphans().await.unwrap(), 20);
+    // The second piece still had answers, the third had none, and the fourth was not tried.
+    assert_eq!(rig.engine.journal().only(&[Op::Remove]).len(), 48);
+    rig.engine.recover();
+    assert_eq!(rig.backend.reap_orphans().await.unwrap(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaper_that_is_told_to_end_does_not_go_on_with_its_pass() {
+    let rig = rig();
+    let known = rig.spawn("sleeper").await;
+    plant(&rig, &known, |_| {}).await;
+    rig.engine.fail(Fault::hung().on(Op::Remove).always());
+    let (stop, stopped) = watch::channel(false);
+    let reaper = rig.backend.spawn_reaper(stopped);
+    sleep(Duration::from_secs(1)).await;
+    stop.send(true).unwrap();
+    let begun = Instant::now();
+    reaper.await.unwrap();
+    assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
