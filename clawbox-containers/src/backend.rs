@@ -34,7 +34,7 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// # Errors
     ///
     /// What the policy refuses, before the engine is asked; `AlreadyExists` for an identity in use, which is
-    /// not touched; `LimitReached`; `ImageNotFound`; `PolicyNotEnforced`; `StartFailed`; and the engine's
+    /// not touched; `LimitReached`; `ShutDown`; `ImageNotFound`; `PolicyNotEnforced`; `StartFailed`; and the engine's
     /// own troubles.
     async fn spawn(&self, request: ContainerSpawnRequest) -> ContainerResult<ContainerInfo>;
 
@@ -143,6 +143,35 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// until `shutdown` becomes true or its sender is dropped. While the engine is down it asks less and less often, at
     /// least every eighth interval.
     fn spawn_reaper(&self, shutdown: watch::Receiver<bool>) -> JoinHandle<()>;
+
+    /// Ends the backend: no container is spawned any more, and the reaper ends. Returns once every container is gone, or
+    /// kept, and at the latest after the time that a kill may take. Any number of calls may be made; what a call leaves
+    /// unfinished, the manager goes on with.
+    async fn shutdown(&self, grace: Grace) -> ShutdownReport;
+}
+
+/// What becomes of a backend's containers when it is shut down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Grace {
+    /// Each is killed and removed, as by [`kill`](ContainerBackend::kill). What they printed and how they ended can
+    /// still be read.
+    #[default]
+    Kill,
+    /// Those that run go on, and those that have ended stay at the engine, as if this process had died: the lease comes
+    /// back, their tokens are revoked, and this backend knows them no more. From then on they are orphans. A manager
+    /// may adopt them, any reaper of this user's removes them, and until then it is process 1 that ends them at their
+    /// deadline; where process 1 is the engine's, nobody does. What was still being spawned is removed.
+    Keep,
+}
+
+/// What [`shutdown`](ContainerBackend::shutdown) came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// What was left to whoever adopts it.
+    pub kept: Vec<ContainerId>,
+    /// What the engine has not confirmed gone in time. Its removal is tried again for as long as the process lives.
+    pub remaining: Vec<ContainerId>,
 }
 
 /// A container of this user's, found at the engine.

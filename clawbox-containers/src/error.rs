@@ -79,6 +79,9 @@ pub enum ContainerError {
         /// What it is.
         actual: ContainerStatus,
     },
+    /// The backend was shut down: it spawns nothing any more, and waits for nothing that it has left to others.
+    #[error("the backend was shut down; connect another one")]
+    ShutDown,
     /// As many containers exist as the backend was set to hold. `kill` and `cleanup_stopped` free places.
     #[error("limit of {limit} containers reached; kill one, or clean up stopped ones")]
     LimitReached {

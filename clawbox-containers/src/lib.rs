@@ -39,7 +39,7 @@ mod token;
 pub mod verify;
 mod workspace;
 
-pub use backend::{ContainerBackend, SurveyedContainer};
+pub use backend::{ContainerBackend, Grace, ShutdownReport, SurveyedContainer};
 pub use capture::OutputFollower;
 pub use clawbox_types as types;
 pub use clock::Clock;

@@ -9,10 +9,11 @@ mod orphans;
 mod process_one;
 mod reaper;
 mod registry;
+mod shutdown;
 mod state;
 
 use crate::{
-    backend::{ContainerBackend, SurveyedContainer},
+    backend::{ContainerBackend, Grace, ShutdownReport, SurveyedContainer},
     capture::OutputFollower,
     config::{ContainerSecurityConfig, ManagerConfig},
     engine::{ContainerEngine, EngineWarning, PullProgress},
@@ -47,7 +48,8 @@ pub type PullObserver = Arc<dyn Fn(PullProgress) + Send + Sync>;
 /// once for every engine.
 ///
 /// A clone is another handle to the same manager. When the last handle is dropped, every container is killed
-/// and removed in the background; a program that is about to end kills its containers first.
+/// and removed in the background; a program that is about to end calls
+/// [`shutdown`](ContainerBackend::shutdown) first.
 pub struct ContainerManager<E: ContainerEngine> {
     shared: Arc<Shared<E>>,
     last_handle: Arc<DropGuard>,
@@ -85,6 +87,8 @@ struct Shared<E> {
     on_pull: Option<PullObserver>,
     /// What the engine's host cannot enforce, once that was asked.
     beyond_the_host: OnceCell<Vec<EngineWarning>>,
+    /// The containers are left as they are.
+    keep: CancellationToken,
     /// The last handle is gone.
     shutdown: CancellationToken,
 }
@@ -130,6 +134,7 @@ impl<E: ContainerEngine> ContainerManager<E> {
                 places: Mutex::default(),
                 on_pull,
                 beyond_the_host: OnceCell::new(),
+                keep: CancellationToken::new(),
                 shutdown,
                 config,
             }),
@@ -165,6 +170,10 @@ impl<E: ContainerEngine> Shared<E> {
     /// Takes the ownership lease, once, before the first container.
     fn hold_lease(&self) -> ContainerResult<()> {
         let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was left to others is not taken back.
+        if self.registry.closed.is_cancelled() {
+            return Err(ContainerError::ShutDown);
+        }
         if let (None, Some(dir)) = (lease.as_ref(), &self.config.state_dir) {
             *lease = Some(Lease::take(dir, self.owner, &self.calls.engine.endpoint())?);
         }
@@ -238,7 +247,11 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
 
     async fn wait(&self, id: &ContainerId) -> ContainerResult<ExitReport> {
         let record = self.shared.registry.find(id)?;
-        Ok(record.ended().await)
+        tokio::select! {
+            biased;
+            report = record.ended() => Ok(report),
+            () = record.kept.cancelled() => Err(ContainerError::ShutDown),
+        }
     }
 
     async fn collect_output(&self, id: &ContainerId) -> ContainerResult<ContainerOutput> {
@@ -333,6 +346,10 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
 
     async fn reap_orphans(&self) -> ContainerResult<usize> {
         self.shared.reap_orphans().await
+    }
+
+    async fn shutdown(&self, grace: Grace) -> ShutdownReport {
+        self.shared.shut_down(grace).await
     }
 
     fn spawn_reaper(&self, shutdown: watch::Receiver<bool>) -> JoinHandle<()> {

@@ -68,7 +68,8 @@ impl fmt::Display for Liveness {
 /// it ends; a lease that is dropped in order also removes its file.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    path: PathBuf,
+    /// Removed with the lease, where it is not left to others.
+    path: Option<PathBuf>,
     _file: File,
 }
 
@@ -107,14 +108,23 @@ impl Lease {
         file.lock()
             .map_err(io("locking the ownership lease", &fresh))?;
         std::fs::rename(&fresh, &path).map_err(io("naming the ownership lease", &path))?;
-        Ok(Self { path, _file: file })
+        Ok(Self {
+            path: Some(path),
+            _file: file,
+        })
+    }
+
+    /// Gives the lease back as the kernel does: whose containers those were stays known, and that he is dead.
+    pub(crate) fn leave(mut self) {
+        self.path = None;
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::debug!(%error, path = %self.path.display(), "ownership lease not removed");
+        let Some(path) = &self.path else { return };
+        if let Err(error) = std::fs::remove_file(path) {
+            tracing::debug!(%error, path = %path.display(), "ownership lease not removed");
         }
     }
 }
@@ -197,14 +207,13 @@ mod tests {
         forget(&dir, owner);
         assert_eq!(liveness(&dir, owner), Liveness::Alive);
 
-        // What the kernel does when a process dies: the descriptor goes, the file stays.
-        let copy = lease.path.with_extension("copy");
-        std::fs::copy(&lease.path, &copy).unwrap();
-        let path = lease.path.clone();
         drop(lease);
         assert_eq!(liveness(&dir, owner), Liveness::Unknown);
-        std::fs::rename(&copy, &path).unwrap();
+
+        // What the kernel does when a process dies: the descriptor goes, the file stays.
+        Lease::take(&dir, owner, "unix:///a").unwrap().leave();
         assert_eq!(liveness(&dir, owner), Liveness::Dead);
+        assert_eq!(owners(&dir, "unix:///a"), [owner]);
         let claim = Claim::stake(&dir, owner).unwrap();
         assert!(Claim::stake(&dir, owner).is_none());
         assert_eq!(liveness(&dir, owner), Liveness::Alive);

@@ -9,6 +9,7 @@ mod kill;
 mod orphans;
 mod process_one;
 mod run;
+mod shutdown;
 mod spawn_dropped;
 mod spawn_failed;
 mod spawn_hung;

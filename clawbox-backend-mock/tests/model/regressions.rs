@@ -2,7 +2,7 @@
 
 use crate::{
     run,
-    step::{Init, Kind, Program, Setup, Step, Trouble},
+    step::{Ending, Init, Kind, Program, Setup, Step, Trouble},
 };
 use clawbox_backend_mock::Op;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 const ONE: Setup = Setup {
     places: 1,
     init: Init::Clawbox,
-    ends_with_a_drop: false,
+    ending: Ending::Kills,
 };
 
 fn spawn(program: Program, limit: u64) -> Step {

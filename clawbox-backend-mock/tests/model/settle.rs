@@ -3,10 +3,10 @@
 use crate::{
     Checked,
     calls::Call,
-    step::{Program, Step},
+    step::{Ending, Program, Step},
     world::World,
 };
-use clawbox_containers::ContainerBackend as _;
+use clawbox_containers::{ContainerBackend as _, Grace, ShutdownReport};
 use clawbox_types::ContainerStatus;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -20,8 +20,10 @@ impl World {
             self.abandon(0);
         }
         self.recover();
-        if self.setup.ends_with_a_drop {
-            return self.drop_all().await;
+        match self.setup.ending {
+            Ending::Kills => {}
+            Ending::Shutdown => return self.shut_down().await,
+            Ending::Drop => return self.drop_all().await,
         }
         self.pass(ALL_IN_ORDER).await?;
         self.late = false;
@@ -51,6 +53,23 @@ impl World {
             return Err(format!("not cleaned up: {:?}", self.backend.list()));
         }
         self.all_places_are_free().await
+    }
+
+    /// The manager is shut down, and whatever was there goes.
+    async fn shut_down(self) -> Checked {
+        // A call that hangs from before may take as long as a shutdown waits.
+        self.backend.shutdown(Grace::Kill).await;
+        sleep(ALL_IN_ORDER).await;
+        let report = self.backend.shutdown(Grace::Kill).await;
+        let running = self.backend.list();
+        let running = running.iter().find(|info| !info.status.is_terminal());
+        if report != ShutdownReport::default() || running.is_some() {
+            return Err(format!("after a shutdown: {report:?}, {running:?}"));
+        }
+        match self.late {
+            true => Ok(()),
+            false => self.nothing_left(),
+        }
     }
 
     /// The last handle is dropped, and whatever was there goes.

@@ -12,8 +12,18 @@ pub(crate) struct Setup {
     pub(crate) places: usize,
     /// What is process 1.
     pub(crate) init: Init,
-    /// Whether in the end the last handle is dropped, and not each container killed.
-    pub(crate) ends_with_a_drop: bool,
+    /// What is done in the end.
+    pub(crate) ending: Ending,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Each container is killed.
+    Kills,
+    /// The manager is shut down.
+    Shutdown,
+    /// The last handle is dropped.
+    Drop,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,10 +147,11 @@ pub(crate) fn setups() -> impl Strategy<Value = Setup> {
         1 => Just(Init::Cut),
         1 => Just(Init::Engine),
     ];
-    (1_usize..4, init, any::<bool>()).prop_map(|(places, init, ends_with_a_drop)| Setup {
+    let ending = select(vec![Ending::Kills, Ending::Shutdown, Ending::Drop]);
+    (1_usize..4, init, ending).prop_map(|(places, init, ending)| Setup {
         places,
         init,
-        ends_with_a_drop,
+        ending,
     })
 }
 

@@ -182,6 +182,10 @@ impl<E: ContainerEngine> Life<E> {
             biased;
             exit = self.end(&mut running.told) => Cause::Exit(exit),
             () = self.record.kill.cancelled() => Cause::Force(ContainerStatus::Killed, now_and(grace)),
+            () = self.shared.keep.cancelled() => {
+                running.output.abort();
+                return self.shared.let_go(&self.record);
+            }
             () = self.shared.shutdown.cancelled() => Cause::Force(ContainerStatus::Killed, now_and(grace)),
             () = abandoned.cancelled() => Cause::Force(ContainerStatus::Killed, Instant::now()),
             () = sleep_until(deadline - grace.min(limit / 10)) => {
@@ -209,9 +213,11 @@ impl<E: ContainerEngine> Life<E> {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            () = rest => {}
+            biased;
             () = self.record.remove.cancelled() => {}
             () = self.record.kill.cancelled() => {}
+            () = self.shared.keep.cancelled() => return self.shared.let_go(&self.record),
+            () = rest => {}
             () = self.shared.shutdown.cancelled() => {}
             () = abandoned.cancelled() => {}
         }
@@ -242,7 +248,7 @@ pub(super) struct Tether<E: ContainerEngine> {
 
 impl<E: ContainerEngine> Drop for Tether<E> {
     fn drop(&mut self) {
-        if self.record.gone.is_cancelled() {
+        if self.record.gone.is_cancelled() || self.record.kept.is_cancelled() {
             return;
         }
         self.shared.tokens.revoke(&self.record.info().container_id);

@@ -43,7 +43,7 @@ impl<E: ContainerEngine> Shared<E> {
         let mut orphans = Vec::new();
         for (ours, _) in self.ours().await? {
             let orphan = if ours.owner == self.owner {
-                !self.registry.holds(&ours.id)
+                !self.keep.is_cancelled() && !self.registry.holds(&ours.id)
             } else {
                 let claim = claims
                     .entry(ours.owner)
@@ -140,6 +140,7 @@ impl<E: ContainerEngine> Shared<E> {
             biased;
             _ = shutdown.wait_for(|stop| *stop) => {}
             () = self.shutdown.cancelled() => {}
+            () = self.registry.closed.cancelled() => {}
             () = work => {}
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct Registry {
     records: Mutex<Records>,
     places: Arc<Semaphore>,
     limit: usize,
+    /// No container comes any more.
+    pub(crate) closed: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +58,8 @@ pub(crate) struct Record {
     pub(crate) remove: CancellationToken,
     /// The engine has confirmed that it is gone.
     pub(crate) gone: CancellationToken,
+    /// It was left as it is, and is not this manager's any more.
+    pub(crate) kept: CancellationToken,
 }
 
 /// What a caller may be told of a container, and what is behind it.
@@ -72,6 +76,7 @@ impl Registry {
             records: Mutex::default(),
             places: Arc::new(Semaphore::new(limit)),
             limit,
+            closed: CancellationToken::new(),
         }
     }
 
@@ -82,6 +87,9 @@ impl Registry {
         output_limit: usize,
     ) -> ContainerResult<Arc<Record>> {
         let mut records = self.lock();
+        if self.closed.is_cancelled() {
+            return Err(ContainerError::ShutDown);
+        }
         let id = info.container_id.clone();
         if records.by_id.contains_key(&id) {
             return Err(ContainerError::AlreadyExists { id });
@@ -104,6 +112,7 @@ impl Registry {
             kill: CancellationToken::new(),
             remove: CancellationToken::new(),
             gone: CancellationToken::new(),
+            kept: CancellationToken::new(),
         });
         records.next += 1;
         records.by_id.insert(id, Arc::clone(&record));

@@ -3,8 +3,8 @@
 use super::{How, Sabotage};
 use async_trait::async_trait;
 use clawbox_containers::{
-    ContainerBackend, ContainerError, ContainerResult, ContainerTokenStore, OutputFollower,
-    SurveyedContainer,
+    ContainerBackend, ContainerError, ContainerResult, ContainerTokenStore, Grace, OutputFollower,
+    ShutdownReport, SurveyedContainer,
 };
 use clawbox_types::{
     ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput, ContainerSpawnRequest,
@@ -344,6 +344,10 @@ impl ContainerBackend for SabotagedBackend {
             Some(Lie::Counted(change)) => self.inner.reap_orphans().await.map(change),
             _ => self.inner.reap_orphans().await,
         }
+    }
+
+    async fn shutdown(&self, grace: Grace) -> ShutdownReport {
+        self.inner.shutdown(grace).await
     }
 
     fn spawn_reaper(&self, shutdown: watch::Receiver<bool>) -> JoinHandle<()> {
