@@ -12,7 +12,7 @@ use bollard::{
     errors::Error,
     query_parameters::{
         AttachContainerOptions, CreateContainerOptions, CreateImageOptions, KillContainerOptions,
-        ListContainersOptions, RemoveContainerOptions, WaitContainerOptions,
+        ListContainersOptions, LogsOptions, RemoveContainerOptions, WaitContainerOptions,
     },
 };
 use clawbox_containers::{
@@ -215,6 +215,20 @@ impl ContainerEngine for DockerEngine {
         let chunks = attached
             .output
             .map(move |item| chunk(item.map_err(&failed)?));
+        Ok(chunks.boxed())
+    }
+
+    async fn logs(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
+        let options = LogsOptions {
+            follow: true,
+            stdout: true,
+            stderr: true,
+            ..LogsOptions::default()
+        };
+        let failed = self.failed(Call::Container);
+        // The client asks when the stream is read, so that tells of a container that is not there.
+        let log = self.client().await?.logs(&id.to_string(), Some(options));
+        let chunks = log.map(move |item| chunk(item.map_err(&failed)?));
         Ok(chunks.boxed())
     }
 

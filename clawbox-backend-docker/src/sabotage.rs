@@ -240,6 +240,10 @@ impl ContainerEngine for WeakenedEngine {
         self.docker.attach(id).await
     }
 
+    async fn logs(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
+        self.docker.logs(id).await
+    }
+
     async fn start(&self, id: &ContainerId) -> EngineResult<()> {
         self.noted(self.docker.start(id).await)
     }

@@ -25,6 +25,9 @@ pub enum Call {
     Attach {
         id: ContainerId,
     },
+    Logs {
+        id: ContainerId,
+    },
     Start {
         id: ContainerId,
     },
@@ -57,6 +60,7 @@ pub enum Op {
     Create,
     Inspect,
     Attach,
+    Logs,
     Start,
     Run,
     Wait,
@@ -75,6 +79,7 @@ impl Call {
             Self::Create { .. } => Op::Create,
             Self::Inspect { .. } => Op::Inspect,
             Self::Attach { .. } => Op::Attach,
+            Self::Logs { .. } => Op::Logs,
             Self::Start { .. } => Op::Start,
             Self::Run { .. } => Op::Run,
             Self::Wait { .. } => Op::Wait,
@@ -93,6 +98,7 @@ impl Call {
             Self::Create { plan } => Some(plan.identity.name.clone()),
             Self::Inspect { id }
             | Self::Attach { id }
+            | Self::Logs { id }
             | Self::Start { id }
             | Self::Wait { id }
             | Self::Kill { id, .. }
@@ -139,6 +145,7 @@ impl fmt::Display for Op {
             Self::Create => "create",
             Self::Inspect => "inspect",
             Self::Attach => "attach",
+            Self::Logs => "logs",
             Self::Start => "start",
             Self::Run => "run",
             Self::Wait => "wait",

@@ -20,6 +20,7 @@ use clawbox_containers::{
 use clawbox_types::OutputStream;
 use futures_util::{StreamExt, stream};
 use std::{
+    collections::VecDeque,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -57,6 +58,9 @@ struct State {
     started_at: Option<time::OffsetDateTime>,
     finished_at: Option<time::OffsetDateTime>,
     readers: Vec<mpsc::Sender<OutputChunk>>,
+    /// The engine's own copy of the output: the newest of it.
+    log: VecDeque<OutputChunk>,
+    log_bytes: u64,
     /// The commands, the container's own first. They hold the container, not the other way round.
     runs: Vec<Weak<Run>>,
     /// `clawbox-init`, where that is process 1.
@@ -129,6 +133,21 @@ impl Container {
         }
         drop(state);
         stream::poll_fn(move |context| receiver.poll_recv(context))
+            .map(Ok)
+            .boxed()
+    }
+
+    /// What its log holds, and what is printed from here on.
+    pub(crate) fn logs(&self) -> OutputChunks {
+        let (sender, mut receiver) = mpsc::channel(CHUNKS);
+        let mut state = self.lock();
+        let so_far: Vec<OutputChunk> = state.log.iter().cloned().collect();
+        if !matches!(state.phase, Phase::Exited(_)) {
+            state.readers.push(sender);
+        }
+        drop(state);
+        stream::iter(so_far)
+            .chain(stream::poll_fn(move |context| receiver.poll_recv(context)))
             .map(Ok)
             .boxed()
     }
@@ -253,8 +272,13 @@ impl Container {
     /// Hands output to whoever is attached, waiting for slow readers and for nobody else.
     pub(crate) async fn print(&self, stream: OutputStream, bytes: &[u8]) {
         for piece in bytes.chunks(CHUNK) {
-            let readers = self.lock().readers.clone();
             let bytes = Bytes::copy_from_slice(piece);
+            let readers = {
+                let mut state = self.lock();
+                let bytes = bytes.clone();
+                state.keep(OutputChunk { stream, bytes }, self.spec.log.max_bytes);
+                state.readers.clone()
+            };
             for reader in readers {
                 let bytes = bytes.clone();
                 // A reader that went away misses it.
@@ -311,6 +335,17 @@ impl Container {
 }
 
 impl State {
+    /// Puts something into the log, and takes out the oldest where that is full.
+    fn keep(&mut self, chunk: OutputChunk, most: u64) {
+        self.log_bytes += chunk.bytes.len() as u64;
+        self.log.push_back(chunk);
+        while self.log_bytes > most
+            && let Some(oldest) = self.log.pop_front()
+        {
+            self.log_bytes -= oldest.bytes.len() as u64;
+        }
+    }
+
     /// Ends what hangs on a running container, but for its commands, which are to be killed without this lock.
     fn stop(&mut self) -> Vec<Weak<Run>> {
         self.readers = Vec::new();

@@ -19,6 +19,7 @@ use clawbox_containers::{
     endpoint::Endpoint,
     engine::{EngineError, EngineErrorKind, EngineResult},
 };
+use futures_util::TryStreamExt;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,
@@ -30,8 +31,9 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use podman_api::models::ContainerInspectResponseLibpod;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::error::Error;
-use tokio::net::UnixStream;
+use std::{error::Error, io};
+use tokio::{io::AsyncRead, net::UnixStream};
+use tokio_util::io::StreamReader;
 
 /// The oldest version of the API that has all that is asked for. Every later one speaks it.
 const API: &str = "/v4.0.0/libpod";
@@ -93,6 +95,21 @@ impl Direct<'_> {
         let request = Request::get(path).body(Full::default());
         let answer = self.succeeds(request, Call::Container).await?;
         self.within(answer, most).await
+    }
+
+    /// The container's output so far, in the frames of an attached stream, and what comes while it runs.
+    pub(crate) async fn follow_logs(
+        &self,
+        id: &str,
+    ) -> EngineResult<impl AsyncRead + Send + Unpin + use<>> {
+        let path = format!("{API}/containers/{id}/logs?stdout=true&stderr=true&follow=true");
+        let request = Request::get(path).body(Full::default());
+        let answer = self.succeeds(request, Call::Container).await?;
+        let pieces = answer.into_body().into_data_stream();
+        Ok(StreamReader::new(TryStreamExt::map_err(
+            pieces,
+            io::Error::other,
+        )))
     }
 
     pub(crate) async fn remove(&self, id: &str) -> EngineResult<Vec<Removed>> {

@@ -246,6 +246,11 @@ impl ContainerEngine for PodmanEngine {
         Ok(frames::chunks(stream).chain(broken_off).boxed())
     }
 
+    async fn logs(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
+        let stream = self.direct().await?.follow_logs(&id.to_string()).await?;
+        Ok(frames::chunks(stream))
+    }
+
     async fn start(&self, id: &ContainerId) -> EngineResult<()> {
         let containers = self.client().await?.containers();
         let started = containers.get(id.to_string()).start(None).await;

@@ -131,8 +131,31 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// `NotFound` where the engine has no such container of this user's; the engine's own.
     async fn evict(&self, id: &ContainerId) -> ContainerResult<()>;
 
+    /// Takes over the containers that a dead manager has left, as far as [`ManagerConfig::adopt`](crate::ManagerConfig)
+    /// says, and returns those that were taken over now. Of several managers one takes them, and while it lives they are
+    /// nobody else's. They are marked as [`recovered`](ContainerInfo::recovered):
+    ///
+    /// - `get`, `list`, `wait`, `kill` and `cleanup_stopped` are as for others. The policy, the task and the time of
+    ///   registration are not known any more: they are `Container`, empty, and the time of the start. Nor is what the
+    ///   gates saw, so `enforcement` is `NotFound`.
+    /// - The deadline is the one on the label, which is up to five seconds later than the limit alone; where process 1
+    ///   is clawbox's it keeps the limit itself.
+    /// - The output is what the engine kept in its bounded log, so that it is told as incomplete. The exit is the
+    ///   engine's word.
+    /// - The link to process 1 is gone, so `exec` is `Unsupported`. The token died with its manager: no proxy of this
+    ///   manager's knows it.
+    /// - It takes one of `max_containers` places where there is one, and is taken over where there is none.
+    ///
+    /// What was never started is removed. A manager without a `state_dir` adopts nothing.
+    ///
+    /// # Errors
+    ///
+    /// The engine's own; `ShutDown`.
+    async fn adopt_orphans(&self) -> ContainerResult<Vec<ContainerInfo>>;
+
     /// Removes the containers whose owners are dead, once, 16 at a time. Returns how many the engine confirmed that
-    /// this call removed. The rest is left where the engine does not answer any more.
+    /// this call removed. The rest is left where the engine does not answer any more. What is to be adopted is adopted
+    /// first.
     ///
     /// # Errors
     ///

@@ -34,20 +34,24 @@ impl Capture {
         self.limit
     }
 
+    /// Reads the streams to their end, and no more will come.
+    pub(crate) async fn fill(&self, chunks: OutputChunks) {
+        self.read(chunks).await;
+        self.end(false);
+    }
+
     /// Reads the streams to their end. What does not fit is counted, so that the container never waits for
     /// a reader.
-    pub(crate) async fn fill(&self, mut chunks: OutputChunks) {
+    pub(crate) async fn read(&self, mut chunks: OutputChunks) {
         while let Some(chunk) = chunks.next().await {
             match chunk {
                 Ok(chunk) => self.push(&chunk),
                 Err(error) => {
                     tracing::warn!(%error, "output stream broke off");
-                    self.end(true);
-                    return;
+                    return self.end(true);
                 }
             }
         }
-        self.end(false);
     }
 
     /// No more will come. `incomplete` says that there may have been more.

@@ -185,6 +185,23 @@ pub struct ManagerConfig {
     pub state_dir: Option<PathBuf>,
     /// Where the time of day comes from: the host's wall clock by default.
     pub clock: Clock,
+    /// By which name a later manager with the same `state_dir` knows that this one's containers are its own. Several
+    /// managers may have the same at a time. `None` by default.
+    pub owner_name: Option<String>,
+    /// What this manager takes over of what dead ones have left at the same engine. Its namesakes' by default.
+    pub adopt: Adopt,
+}
+
+/// Whose containers a manager adopts, once their own manager is dead: by
+/// [`adopt_orphans`](crate::ContainerBackend::adopt_orphans), which its reaper does too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Adopt {
+    /// Those of managers with the same `owner_name`; without a name, none.
+    #[default]
+    Namesakes,
+    /// Those of every manager of this user's with the same `state_dir`.
+    Orphans,
 }
 
 impl ManagerConfig {
@@ -216,6 +233,20 @@ impl ManagerConfig {
         self
     }
 
+    /// Sets by which name a later manager adopts this one's containers, and this one those of earlier ones.
+    #[must_use]
+    pub fn with_owner_name(mut self, name: impl Into<String>) -> Self {
+        self.owner_name = Some(name.into());
+        self
+    }
+
+    /// Sets whose containers are adopted.
+    #[must_use]
+    pub const fn with_adopt(mut self, adopt: Adopt) -> Self {
+        self.adopt = adopt;
+        self
+    }
+
     /// Sets where the time of day comes from.
     #[must_use]
     pub const fn with_clock(mut self, clock: Clock) -> Self {
@@ -233,6 +264,8 @@ impl Default for ManagerConfig {
             reap_interval: Duration::from_secs(60),
             state_dir: Some(default_state_dir()),
             clock: Clock::default(),
+            owner_name: None,
+            adopt: Adopt::default(),
         }
     }
 }

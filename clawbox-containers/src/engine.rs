@@ -50,6 +50,10 @@ pub trait ContainerEngine: Send + Sync + 'static {
     /// The stream ends when both of the container's streams have ended.
     async fn attach(&self, id: &ContainerId) -> EngineResult<OutputChunks>;
 
+    /// Reads what the engine has kept of the output, from the oldest bytes on, and while the container runs what comes.
+    /// Its log is bounded, so that the beginning may be missing. Whether the container is there may be told by the stream.
+    async fn logs(&self, id: &ContainerId) -> EngineResult<OutputChunks>;
+
     /// Starts a created container.
     async fn start(&self, id: &ContainerId) -> EngineResult<()>;
 
@@ -327,6 +331,10 @@ impl<E: ContainerEngine + ?Sized> ContainerEngine for Arc<E> {
 
     async fn attach(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
         (**self).attach(id).await
+    }
+
+    async fn logs(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
+        (**self).logs(id).await
     }
 
     async fn start(&self, id: &ContainerId) -> EngineResult<()> {

@@ -70,7 +70,7 @@ impl Readiness {
         let state_dir = config.state_dir.clone();
         let state_dir = state_dir.ok_or_else(|| unsupported(NO_STATE_DIR))?;
         let owner = OwnerId::generate();
-        let _lease = Lease::take(&state_dir, owner, "")?;
+        let _lease = Lease::take(&state_dir, owner, "", None)?;
         let dir = state_dir.join(owner.to_string());
         let places = Places::make(dir.clone(), program).map_err(|source| ContainerError::Io {
             what: MAKING_PLACE,

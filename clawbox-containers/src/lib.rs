@@ -43,7 +43,7 @@ pub use backend::{ContainerBackend, Grace, ShutdownReport, SurveyedContainer};
 pub use capture::OutputFollower;
 pub use clawbox_types as types;
 pub use clock::Clock;
-pub use config::{ContainerSecurityConfig, EngineTimeouts, InitProgram, ManagerConfig};
+pub use config::{Adopt, ContainerSecurityConfig, EngineTimeouts, InitProgram, ManagerConfig};
 pub use engine::ContainerEngine;
 pub use error::{ContainerError, ContainerResult};
 pub use manager::{ContainerManager, PullObserver};

@@ -1,5 +1,6 @@
 //! The one implementation of [`ContainerBackend`], over any engine.
 
+mod adopt;
 mod bring_up;
 mod calls;
 mod ending;
@@ -19,7 +20,7 @@ use crate::{
     engine::{ContainerEngine, EngineWarning, PullProgress},
     error::{ContainerError, ContainerResult},
     init::Places,
-    owner::{Lease, OwnerId},
+    owner::{Claim, Lease, OwnerId},
     policy::SecurityPolicy,
     proxy::{CONTAINER_SOCKET, proxy_dir},
     token::{ContainerTokenStore, new_identity},
@@ -33,7 +34,10 @@ use clawbox_types::{
 };
 use lifecycle::{Life, Tether};
 use registry::Registry;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
+};
 use tokio::{
     sync::{OnceCell, oneshot, watch},
     task::JoinHandle,
@@ -84,6 +88,8 @@ struct Shared<E> {
     /// Where process 1 of each container is awaited. Dropped before the lease, by which others know whose it was.
     places: Mutex<Option<Places>>,
     lease: Mutex<Option<Lease>>,
+    /// Whose containers were adopted. To everybody else they live meanwhile.
+    claims: Mutex<BTreeMap<OwnerId, Claim>>,
     on_pull: Option<PullObserver>,
     /// What the engine's host cannot enforce, once that was asked.
     beyond_the_host: OnceCell<Vec<EngineWarning>>,
@@ -131,6 +137,7 @@ impl<E: ContainerEngine> ContainerManager<E> {
                 tokens: Arc::default(),
                 owner: OwnerId::generate(),
                 lease: Mutex::default(),
+                claims: Mutex::default(),
                 places: Mutex::default(),
                 on_pull,
                 beyond_the_host: OnceCell::new(),
@@ -175,7 +182,8 @@ impl<E: ContainerEngine> Shared<E> {
             return Err(ContainerError::ShutDown);
         }
         if let (None, Some(dir)) = (lease.as_ref(), &self.config.state_dir) {
-            *lease = Some(Lease::take(dir, self.owner, &self.calls.engine.endpoint())?);
+            let (endpoint, name) = (self.calls.engine.endpoint(), &self.config.owner_name);
+            *lease = Some(Lease::take(dir, self.owner, &endpoint, name.as_deref())?);
         }
         Ok(())
     }
@@ -264,6 +272,14 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
     }
 
     async fn exec(&self, id: &ContainerId, request: ExecRequest) -> ContainerResult<ExecReport> {
+        let record = self.shared.registry.get(id);
+        if record.is_some_and(|record| record.recovered && !record.has_ended()) {
+            return Err(ContainerError::Unsupported {
+                what: "a further command".to_owned(),
+                reason: "the link to process 1 went with the manager that spawned the container"
+                    .to_owned(),
+            });
+        }
         self.shared.exec(id, request).await
     }
 
@@ -342,6 +358,10 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
             return self.kill(id).await;
         }
         self.shared.evict(id).await
+    }
+
+    async fn adopt_orphans(&self) -> ContainerResult<Vec<ContainerInfo>> {
+        self.shared.adopt_orphans().await
     }
 
     async fn reap_orphans(&self) -> ContainerResult<usize> {

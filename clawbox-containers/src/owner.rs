@@ -76,8 +76,14 @@ pub(crate) struct Lease {
 impl Lease {
     /// Takes the lease of `owner` below `dir`, which is made if need be, mode 0700.
     ///
-    /// The file names the engine, so that nobody forgets the owner who looked for its containers elsewhere.
-    pub(crate) fn take(dir: &Path, owner: OwnerId, endpoint: &str) -> ContainerResult<Self> {
+    /// The file names the engine, so that nobody forgets the owner who looked for its containers elsewhere, and after a
+    /// zero byte the owner, where that has a name.
+    pub(crate) fn take(
+        dir: &Path,
+        owner: OwnerId,
+        endpoint: &str,
+        name: Option<&str>,
+    ) -> ContainerResult<Self> {
         let io = |what, path: &Path| {
             let path = path.to_owned();
             move |source| ContainerError::Io { what, path, source }
@@ -103,7 +109,8 @@ impl Lease {
         let fresh = path.with_extension("new");
         let mut file =
             File::create_new(&fresh).map_err(io("making the ownership lease", &fresh))?;
-        file.write_all(endpoint.as_bytes())
+        let name = name.map(|name| format!("\0{name}"));
+        file.write_all(format!("{endpoint}{}", name.unwrap_or_default()).as_bytes())
             .map_err(io("writing the ownership lease", &fresh))?;
         file.lock()
             .map_err(io("locking the ownership lease", &fresh))?;
@@ -141,8 +148,8 @@ pub(crate) fn liveness(dir: &Path, owner: OwnerId) -> Liveness {
     }
 }
 
-/// The lease of a dead owner, in the hands of the one reaper that sees to its containers. To everybody else that owner
-/// is alive meanwhile, so that of several reapers each counts its own.
+/// The lease of a dead owner, in the hands of the one who reaps or adopts its containers. To everybody else that owner
+/// is alive meanwhile, so that of several reapers each counts its own, and of several heirs one takes them.
 #[derive(Debug)]
 pub(crate) struct Claim {
     _file: File,
@@ -179,10 +186,18 @@ pub(crate) fn owners(dir: &Path, endpoint: &str) -> Vec<OwnerId> {
                 .strip_suffix(".lease")?
                 .parse()
                 .ok()?;
-            let here = std::fs::read(entry.path()).ok()? == endpoint.as_bytes();
-            here.then_some(owner)
+            let lease = std::fs::read(entry.path()).ok()?;
+            let here = lease.split(|byte| *byte == 0).next()?;
+            (here == endpoint.as_bytes()).then_some(owner)
         })
         .collect()
+}
+
+/// The name of an owner, where it has one.
+pub(crate) fn name(dir: &Path, owner: OwnerId) -> Option<String> {
+    let lease = std::fs::read_to_string(lease_path(dir, owner)).ok()?;
+    let (_, name) = lease.split_once('\0')?;
+    Some(name.to_owned())
 }
 
 fn lease_path(dir: &Path, owner: OwnerId) -> PathBuf {
@@ -199,7 +214,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("state");
         let owner = OwnerId::generate();
-        let lease = Lease::take(&dir, owner, "unix:///a").unwrap();
+        let lease = Lease::take(&dir, owner, "unix:///a", None).unwrap();
         assert_eq!(liveness(&dir, owner), Liveness::Alive);
         assert!(Claim::stake(&dir, owner).is_none());
         assert_eq!(owners(&dir, "unix:///a"), [owner]);
@@ -211,7 +226,10 @@ mod tests {
         assert_eq!(liveness(&dir, owner), Liveness::Unknown);
 
         // What the kernel does when a process dies: the descriptor goes, the file stays.
-        Lease::take(&dir, owner, "unix:///a").unwrap().leave();
+        assert_eq!(name(&dir, owner), None);
+        let named = Lease::take(&dir, owner, "unix:///a", Some("a\nname"));
+        named.unwrap().leave();
+        assert_eq!(name(&dir, owner).as_deref(), Some("a\nname"));
         assert_eq!(liveness(&dir, owner), Liveness::Dead);
         assert_eq!(owners(&dir, "unix:///a"), [owner]);
         let claim = Claim::stake(&dir, owner).unwrap();
@@ -227,7 +245,7 @@ mod tests {
     fn a_state_directory_that_others_may_enter_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let error = Lease::take(dir.path(), OwnerId::generate(), "unix:///a").unwrap_err();
+        let error = Lease::take(dir.path(), OwnerId::generate(), "unix:///a", None).unwrap_err();
         assert!(matches!(error, ContainerError::Io { .. }), "{error}");
     }
 }

@@ -150,6 +150,16 @@ impl SecurityPolicy {
     pub const fn allow_degraded(&self) -> &BTreeSet<PolicyItem> {
         &self.allow_degraded
     }
+
+    /// The longest that a container may run.
+    pub(crate) const fn max_timeout(&self) -> Timeout {
+        self.max_timeout
+    }
+
+    /// How much of each output stream is kept at most, in bytes.
+    pub(crate) const fn max_output(&self) -> OutputLimit {
+        self.max_output
+    }
 }
 
 /// Values as they are checked, with what was wrong so far.

@@ -70,6 +70,9 @@ pub struct ContainerInfo {
     /// what was known last.
     #[serde(default, skip_serializing_if = "is_false")]
     pub stale: bool,
+    /// Whether another manager had spawned it, which is dead, and this one has adopted it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub recovered: bool,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -94,6 +97,7 @@ impl ContainerInfo {
             task_summary: task.chars().take(200).collect(),
             proxy_socket: proxy_socket.into(),
             stale: false,
+            recovered: false,
         }
     }
 }
@@ -127,6 +131,9 @@ pub struct ExitReport {
     pub stderr_dropped: u64,
     /// Whether the output streams broke off before the container ended, so that output may be missing.
     pub output_incomplete: bool,
+    /// Whether this is the end of a container that was adopted, as the engine tells it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub recovered: bool,
 }
 
 impl ExitReport {
@@ -143,6 +150,7 @@ impl ExitReport {
             stdout_dropped: 0,
             stderr_dropped: 0,
             output_incomplete: false,
+            recovered: false,
         }
     }
 }

@@ -221,6 +221,10 @@ impl ContainerEngine for Tap {
         self.engine.attach(id).await
     }
 
+    async fn logs(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
+        self.engine.logs(id).await
+    }
+
     async fn start(&self, id: &ContainerId) -> EngineResult<()> {
         self.pass(Call::Start).await?;
         self.engine.start(id).await

@@ -1,5 +1,7 @@
 //! A backend's own tests on a real engine: what runs them, and what they mostly begin with.
 
+pub mod adoption;
+
 use crate::harness::{REQUIRE_VARIABLE, is_required};
 use clawbox_containers::{
     ContainerEngine, ContainerManager, ContainerSecurityConfig, ManagerConfig,

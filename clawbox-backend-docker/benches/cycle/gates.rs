@@ -247,6 +247,10 @@ impl ContainerEngine for Gated {
         self.docker.attach(id).await
     }
 
+    async fn logs(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
+        self.docker.logs(id).await
+    }
+
     async fn start(&self, id: &ContainerId) -> EngineResult<()> {
         self.docker.start(id).await
     }

@@ -16,7 +16,7 @@ use bollard::{
         RemoveImageOptions,
     },
 };
-use clawbox_conformance::test_engine::EngineTest;
+use clawbox_conformance::test_engine::{EngineTest, adoption};
 use clawbox_containers::{
     ContainerBackend, ContainerEngine, ContainerError,
     engine::{EngineErrorKind, EnginePhase, Removal, Signal},
@@ -33,7 +33,7 @@ use std::{
 /// Made here of it: with a `VOLUME`, and with variables that nobody may set.
 const GREEDY_IMAGE: &str = "ghcr.io/n0xmare/clawbox-docker-greedy";
 
-const CASES: [(&str, EngineTest); 10] = [
+const CASES: [(&str, EngineTest); 11] = [
     ("the_calls_mean_what_the_contract_says", |host| {
         the_calls_mean_what_the_contract_says(host).boxed()
     }),
@@ -61,13 +61,16 @@ const CASES: [(&str, EngineTest); 10] = [
     ("a_spawn_dropped_at_any_moment_is_gone", |host| {
         dropped::a_spawn_dropped_at_any_moment_is_gone_within_ten_seconds(host).boxed()
     }),
+    ("what_a_killed_process_leaves_is_adopted", |host| {
+        adoption::is_adopted(host, engine).boxed()
+    }),
     ("the_engine_holds_no_secret", |host| {
         secrets::the_engine_holds_no_secret(host).boxed()
     }),
 ];
 
 fn main() -> ExitCode {
-    DOCKER.run(CASES)
+    adoption::be_abandoned(engine).unwrap_or_else(|| DOCKER.run(CASES))
 }
 
 async fn the_calls_mean_what_the_contract_says(host: String) {

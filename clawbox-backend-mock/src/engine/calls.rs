@@ -139,6 +139,12 @@ impl ContainerEngine for MockEngine {
         rest.answer(Ok(chunks)).await
     }
 
+    async fn logs(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
+        let rest = self.begin(Call::Logs { id: id.clone() }).await?;
+        let chunks = self.find(id)?.logs();
+        rest.answer(Ok(chunks)).await
+    }
+
     async fn start(&self, id: &ContainerId) -> EngineResult<()> {
         let rest = self.begin(Call::Start { id: id.clone() }).await?;
         let container = self.find(id)?;

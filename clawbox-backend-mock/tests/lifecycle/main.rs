@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
+mod adopt;
 mod capacity;
 mod deadline;
 mod exec;

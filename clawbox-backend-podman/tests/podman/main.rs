@@ -8,7 +8,7 @@ mod profile;
 mod rig;
 mod secrets;
 
-use clawbox_conformance::test_engine::EngineTest;
+use clawbox_conformance::test_engine::{EngineTest, adoption};
 use clawbox_containers::{
     ContainerBackend, ContainerEngine, ContainerError, InitProgram,
     types::{ContainerStatus, PolicyItem, Verdict},
@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use rig::{IMAGE, PODMAN, backend, engine, policy, request};
 use std::process::ExitCode;
 
-const CASES: [(&str, EngineTest); 7] = [
+const CASES: [(&str, EngineTest); 8] = [
     ("the_profile_is_a_file_while_it_is_read", |host| {
         profile::the_profile_is_a_file_while_it_is_read(host).boxed()
     }),
@@ -26,6 +26,9 @@ const CASES: [(&str, EngineTest); 7] = [
     }),
     ("an_image_that_no_registry_gives_is_not_found", |host| {
         images::an_image_that_no_registry_gives_is_not_found(host).boxed()
+    }),
+    ("what_a_killed_process_leaves_is_adopted", |host| {
+        adoption::is_adopted(host, engine).boxed()
     }),
     ("the_engine_holds_no_secret", |host| {
         secrets::the_engine_holds_no_secret(host).boxed()
@@ -42,7 +45,7 @@ const CASES: [(&str, EngineTest); 7] = [
 ];
 
 fn main() -> ExitCode {
-    PODMAN.run(CASES)
+    adoption::be_abandoned(engine).unwrap_or_else(|| PODMAN.run(CASES))
 }
 
 /// For Podman that init is the command: it is started, and fails.

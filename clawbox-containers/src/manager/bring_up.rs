@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How much later than the limit alone the deadline on the label is: the limit counts from the start, and the
 /// label is written before the container is created.
-const START_ALLOWANCE: Duration = Duration::from_secs(5);
+pub(super) const START_ALLOWANCE: Duration = Duration::from_secs(5);
 
 impl<E: ContainerEngine> Life<E> {
     /// Finds the image and compiles the plan. On any error the engine was not asked to create anything.

@@ -1,6 +1,6 @@
 //! The way down: the end as the engine tells it, the end by force, and the removal.
 
-use super::{Shared, calls::refusal, lifecycle::Life};
+use super::{Shared, calls::refusal, lifecycle::Watch};
 use crate::{
     engine::{ContainerEngine, EngineErrorKind, EnginePhase, EngineState, Removal, Signal},
     init::{RunEvent, code_and_signal},
@@ -56,7 +56,7 @@ pub(super) enum Exit {
     Vanished,
 }
 
-impl<E: ContainerEngine> Life<E> {
+impl<E: ContainerEngine> Watch<'_, E> {
     /// The container's own end: as process 1 tells it, or, where that is gone without a word, the engine.
     pub(super) async fn end(&self, told: &mut Option<mpsc::Receiver<RunEvent>>) -> Exit {
         if let Some(events) = told {
@@ -264,6 +264,7 @@ impl<E: ContainerEngine> Life<E> {
             .filter(|(_, force)| force.explains(&exit))
             .map(|(status, _)| status);
         let mut report = ExitReport::new(ContainerStatus::Lost);
+        report.recovered = self.record.recovered;
         let mut by_deadline = false;
         match exit {
             Exit::Told {

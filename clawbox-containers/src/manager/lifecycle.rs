@@ -74,6 +74,22 @@ enum Cause {
     Force(ContainerStatus, Instant),
 }
 
+/// A container that runs or has ended, whoever brought it up.
+pub(super) struct Watch<'a, E> {
+    pub(super) shared: &'a Shared<E>,
+    pub(super) record: &'a Arc<Record>,
+    pub(super) id: &'a ContainerId,
+}
+
+/// How long a container may run.
+pub(super) struct Bounds {
+    /// When it is asked to end, and when it is made to.
+    pub(super) ask_at: Instant,
+    pub(super) force_at: Instant,
+    /// What its process 1 holds it to, if that is ours.
+    pub(super) held_to: Option<Duration>,
+}
+
 /// A container whose command runs.
 pub(super) struct Running {
     pub(super) since: Instant,
@@ -171,12 +187,45 @@ impl<E: ContainerEngine> Life<E> {
         self.record.set_gone();
     }
 
-    /// Waits for the end, whichever it is, and for the removal after it.
-    async fn see_through(self, mut running: Running, abandoned: &CancellationToken) {
+    /// Stays with a container that runs until the engine confirms that it is gone, or it is left as it is.
+    async fn see_through(self, running: Running, abandoned: &CancellationToken) {
         let limit = self.admission.timeout().duration();
+        let force_at = running.since + limit;
+        let bounds = Bounds {
+            ask_at: force_at - self.shared.config.stop_grace.min(limit / 10),
+            force_at,
+            held_to: running.told.as_ref().map(|_| limit),
+        };
+        let watch = Watch {
+            shared: &self.shared,
+            record: &self.record,
+            id: self.id(),
+        };
+        if !watch.see_through(running, bounds, abandoned).await {
+            return;
+        }
+        if abandoned.is_cancelled() {
+            return self.forget();
+        }
+        let shared = Arc::clone(&self.shared);
+        self.leave();
+        shared.registry.forget_oldest_gone();
+    }
+}
+
+impl<E: ContainerEngine> Watch<'_, E> {
+    pub(super) const fn id(&self) -> &ContainerId {
+        self.id
+    }
+
+    /// Waits for the end, whichever it is, and for the removal after it. `false`: it was left as it is.
+    pub(super) async fn see_through(
+        &self,
+        mut running: Running,
+        bounds: Bounds,
+        abandoned: &CancellationToken,
+    ) -> bool {
         let grace = self.shared.config.stop_grace;
-        let deadline = running.since + limit;
-        let held_to = running.told.as_ref().map(|_| limit);
         let now_and = |grace| Instant::now() + grace;
         let cause = tokio::select! {
             biased;
@@ -184,12 +233,13 @@ impl<E: ContainerEngine> Life<E> {
             () = self.record.kill.cancelled() => Cause::Force(ContainerStatus::Killed, now_and(grace)),
             () = self.shared.keep.cancelled() => {
                 running.output.abort();
-                return self.shared.let_go(&self.record);
+                self.shared.let_go(self.record);
+                return false;
             }
             () = self.shared.shutdown.cancelled() => Cause::Force(ContainerStatus::Killed, now_and(grace)),
             () = abandoned.cancelled() => Cause::Force(ContainerStatus::Killed, Instant::now()),
-            () = sleep_until(deadline - grace.min(limit / 10)) => {
-                Cause::Force(ContainerStatus::TimedOut, deadline)
+            () = sleep_until(bounds.ask_at) => {
+                Cause::Force(ContainerStatus::TimedOut, bounds.force_at)
             }
         };
         self.shared.tokens.revoke(self.id());
@@ -203,7 +253,7 @@ impl<E: ContainerEngine> Life<E> {
         };
         let unconfirmed = matches!(exit, Exit::Told { .. });
         self.drain(running.output).await;
-        let report = self.report(ended_as, exit, running.started_at, held_to);
+        let report = self.report(ended_as, exit, running.started_at, bounds.held_to);
         tracing::info!(container = %self.id(), status = %report.status, exit_code = report.exit_code, "container ended");
         self.record.set_end(report);
         let rest = async {
@@ -216,19 +266,17 @@ impl<E: ContainerEngine> Life<E> {
             biased;
             () = self.record.remove.cancelled() => {}
             () = self.record.kill.cancelled() => {}
-            () = self.shared.keep.cancelled() => return self.shared.let_go(&self.record),
+            () = self.shared.keep.cancelled() => {
+                self.shared.let_go(self.record);
+                return false;
+            }
             () = rest => {}
             () = self.shared.shutdown.cancelled() => {}
             () = abandoned.cancelled() => {}
         }
         let removal = self.shared.remove_until_gone(self.id()).await;
         tracing::info!(container = %self.id(), ?removal, "container removed");
-        if abandoned.is_cancelled() {
-            return self.forget();
-        }
-        let shared = Arc::clone(&self.shared);
-        self.leave();
-        shared.registry.forget_oldest_gone();
+        true
     }
 }
 

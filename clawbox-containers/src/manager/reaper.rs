@@ -5,7 +5,7 @@ use crate::{
     engine::{ContainerEngine, Removal},
     error::{ContainerError, ContainerResult},
     labels::Ours,
-    owner::{self, Claim, OwnerId},
+    owner::{self, OwnerId},
 };
 use futures_util::future::join_all;
 use std::{
@@ -33,11 +33,12 @@ struct Pass {
 impl<E: ContainerEngine> Shared<E> {
     /// Removes the containers of dead owners, and those of this manager's that no task of its sees to: what a
     /// failed spawn could not take back. A newborn is known before the engine hears of it.
-    pub(super) async fn reap_orphans(&self) -> ContainerResult<usize> {
+    pub(super) async fn reap_orphans(self: &Arc<Self>) -> ContainerResult<usize> {
         Ok(self.pass().await?.reaped)
     }
 
-    async fn pass(&self) -> ContainerResult<Pass> {
+    async fn pass(self: &Arc<Self>) -> ContainerResult<Pass> {
+        self.adopt_orphans().await?;
         let mut pass = Pass::default();
         let mut claims = BTreeMap::new();
         let mut orphans = Vec::new();
@@ -45,9 +46,12 @@ impl<E: ContainerEngine> Shared<E> {
             let orphan = if ours.owner == self.owner {
                 !self.keep.is_cancelled() && !self.registry.holds(&ours.id)
             } else {
-                let claim = claims
-                    .entry(ours.owner)
-                    .or_insert_with_key(|owner| self.claim(*owner));
+                let claim = claims.entry(ours.owner).or_insert_with_key(|owner| {
+                    match self.adopts(*owner) {
+                        true => None,
+                        false => self.claim(*owner),
+                    }
+                });
                 claim.is_some()
             };
             if orphan {
@@ -144,14 +148,10 @@ impl<E: ContainerEngine> Shared<E> {
             () = work => {}
         }
     }
-
-    fn claim(&self, owner: OwnerId) -> Option<Claim> {
-        Claim::stake(self.config.state_dir.as_deref()?, owner)
-    }
 }
 
 /// Whether the engine said nothing at all.
-fn is_silence(error: &ContainerError) -> bool {
+pub(super) fn is_silence(error: &ContainerError) -> bool {
     matches!(
         error,
         ContainerError::EngineUnavailable { .. } | ContainerError::EngineTimeout { .. }

@@ -38,6 +38,8 @@ struct Records {
 #[derive(Debug)]
 pub(crate) struct Record {
     number: u64,
+    /// Whether another manager has spawned it.
+    pub(crate) recovered: bool,
     state: Mutex<Known>,
     /// Its place among the containers that may exist, until it is gone.
     place: Mutex<Option<OwnedSemaphorePermit>>,
@@ -80,11 +82,36 @@ impl Registry {
         }
     }
 
+    /// Registers a container that runs or has ended already. It takes a place where there is one: that there is none
+    /// keeps others from being spawned, and leaves it no less to be seen to.
+    pub(crate) fn adopt(
+        &self,
+        info: ContainerInfo,
+        output_limit: usize,
+    ) -> ContainerResult<Arc<Record>> {
+        let place = || Ok(Arc::clone(&self.places).try_acquire_owned().ok());
+        self.insert(State::Running, info, output_limit, place)
+    }
+
     /// Registers a container and takes a place for it.
     pub(crate) fn reserve(
         &self,
         info: ContainerInfo,
         output_limit: usize,
+    ) -> ContainerResult<Arc<Record>> {
+        let place = || match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => Ok(Some(place)),
+            Err(_) => Err(ContainerError::LimitReached { limit: self.limit }),
+        };
+        self.insert(State::Creating, info, output_limit, place)
+    }
+
+    fn insert(
+        &self,
+        state: State,
+        info: ContainerInfo,
+        output_limit: usize,
+        place: impl FnOnce() -> ContainerResult<Option<OwnedSemaphorePermit>>,
     ) -> ContainerResult<Arc<Record>> {
         let mut records = self.lock();
         if self.closed.is_cancelled() {
@@ -94,16 +121,11 @@ impl Registry {
         if records.by_id.contains_key(&id) {
             return Err(ContainerError::AlreadyExists { id });
         }
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| ContainerError::LimitReached { limit: self.limit })?;
         let record = Arc::new(Record {
             number: records.next,
-            state: Mutex::new(Known {
-                state: State::Creating,
-                info,
-            }),
-            place: Mutex::new(Some(place)),
+            recovered: info.recovered,
+            place: Mutex::new(place()?),
+            state: Mutex::new(Known { state, info }),
             untended: AtomicBool::new(false),
             capture: Arc::new(Capture::new(output_limit)),
             enforcement: OnceLock::new(),

@@ -45,6 +45,7 @@ impl<E: ContainerEngine> Shared<E> {
             if let Some(lease) = lease.take() {
                 lease.leave();
             }
+            self.claims().clear();
         }
         let named = |which: fn(&Record) -> bool| -> Vec<ContainerId> {
             let which = records.iter().filter(|record| which(record));

@@ -346,6 +346,10 @@ impl ContainerBackend for SabotagedBackend {
         }
     }
 
+    async fn adopt_orphans(&self) -> ContainerResult<Vec<ContainerInfo>> {
+        self.inner.adopt_orphans().await
+    }
+
     async fn shutdown(&self, grace: Grace) -> ShutdownReport {
         self.inner.shutdown(grace).await
     }

@@ -215,6 +215,10 @@ impl<E: ContainerEngine> ContainerEngine for Sabotaged<E> {
         })
     }
 
+    async fn logs(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
+        self.engine.logs(id).await
+    }
+
     async fn start(&self, id: &ContainerId) -> EngineResult<()> {
         if matches!(self.lie, Some(Lie::Starts)) {
             return Ok(());

@@ -57,6 +57,10 @@ macro_rules! engine {
                 Err(unavailable())
             }
 
+            async fn logs(&self, _: &ContainerId) -> EngineResult<OutputChunks> {
+                Err(unavailable())
+            }
+
             async fn start(&self, _: &ContainerId) -> EngineResult<()> {
                 Err(unavailable())
             }

@@ -111,6 +111,12 @@ impl ContainerEngine for Remote {
             .await
     }
 
+    async fn logs(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
+        let id = id.clone();
+        self.ask(move |far| async move { far.logs(&id).await })
+            .await
+    }
+
     async fn start(&self, id: &ContainerId) -> EngineResult<()> {
         let id = id.clone();
         self.ask(move |far| async move { far.start(&id).await })
