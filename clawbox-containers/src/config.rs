@@ -11,6 +11,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 /// field here: no capability, no new privileges, a read-only root, no network, a seccomp profile, no
 /// devices, private namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct ContainerSecurityConfig {
@@ -60,6 +61,7 @@ pub struct ContainerSecurityConfig {
 
 /// Who is process 1 in every container.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum InitProgram {
     /// `clawbox-init`, which tells what the kernel gives before the command runs.

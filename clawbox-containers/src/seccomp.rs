@@ -50,6 +50,7 @@ static PROFILES: LazyLock<[SeccompProfile; 3]> = LazyLock::new(|| {
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SeccompProfileName {
     /// What agents need, and nothing besides.

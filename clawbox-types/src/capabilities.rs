@@ -129,6 +129,7 @@ impl Default for NetworkCapabilities {
 
 /// The limits that a request asks for. The operator's configuration says how high each may be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct ResourceLimits {

@@ -8,6 +8,7 @@ macro_rules! policy_items {
     ($($(#[$docs:meta])* $variant:ident = $name:literal,)*) => {
         /// One thing that the policy sets, and that must be read back before a command runs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
         pub enum PolicyItem {

@@ -12,6 +12,7 @@ pub const MAX_TASK_BYTES: usize = 16 * 1024;
 
 /// When an image is fetched from its registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PullPolicy {
     /// Only an image that the engine already holds will do.

@@ -1,6 +1,7 @@
 //! The command line: what is accepted, and which subcommand gets it.
 
 mod cleanup;
+mod config;
 mod conformance;
 mod doctor;
 mod engine;
@@ -18,12 +19,13 @@ mod table;
 mod values;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
+use clawbox::{Config, config::ConfigError};
 use say::Say;
 use serde::Serialize;
 use std::{
     fs::File,
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -35,6 +37,10 @@ const LAST_WRITE: Duration = Duration::from_millis(200);
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
+    /// Settings: see `clawbox config`
+    #[arg(long, global = true, value_name = "FILE", display_order = 899)]
+    #[arg(env = "CLAWBOX_CONFIG", hide_env = true)]
+    config: Option<PathBuf>,
     #[command(flatten)]
     log: log::Options,
     #[command(subcommand)]
@@ -60,15 +66,25 @@ enum Command {
     Cleanup(cleanup::Args),
     /// Run the conformance suite against an engine
     Conformance(conformance::Args),
+    /// Check a settings file, or print their schema
+    #[command(subcommand)]
+    Config(config::Action),
 }
 
 /// Does what the command line says, and gives the exit status.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     let say = cli.log.start();
+    let config = match cli.configure() {
+        Ok(config) => config,
+        Err(error) => {
+            say.error(&error);
+            return status::REFUSED.into();
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -80,7 +96,7 @@ pub(crate) fn main() -> ExitCode {
             return status::REFUSED.into();
         }
     };
-    let status = runtime.block_on(cli.command.execute(say));
+    let status = runtime.block_on(cli.command.execute(&config, say));
     runtime.shutdown_timeout(LAST_WRITE);
     status.into()
 }
@@ -125,10 +141,38 @@ fn print(text: &str) {
     drop(io::stdout().write_all(text.as_bytes()));
 }
 
+impl Cli {
+    /// Reads the file for the commands that ask an engine. None is looked for where an agent might have put one.
+    fn configure(&mut self) -> Result<Config, ConfigError> {
+        let Some(engine) = self.command.engine() else {
+            return Ok(Config::default());
+        };
+        let config = match &self.config {
+            Some(path) => Config::load(path)?,
+            None => Config::default(),
+        };
+        engine.fill(&config);
+        Ok(config)
+    }
+}
+
 impl Command {
-    async fn execute(self, say: Say) -> u8 {
+    fn engine(&mut self) -> Option<&mut engine::Options> {
+        match self {
+            Self::Run(args) => Some(&mut args.engine),
+            Self::Doctor(args) => Some(&mut args.engine),
+            Self::Ps(args) => Some(&mut args.engine),
+            Self::Kill(args) => Some(&mut args.engine),
+            Self::Cleanup(args) => Some(&mut args.engine),
+            Self::Conformance(args) => Some(&mut args.engine),
+            Self::Config(_) => None,
+        }
+    }
+
+    async fn execute(self, config: &Config, say: Say) -> u8 {
         let done = match self {
-            Self::Run(args) => return run::execute(&args, say).await,
+            Self::Config(action) => return action.execute(say),
+            Self::Run(args) => return run::execute(&args, config, say).await,
             Self::Doctor(args) => doctor::execute(&args).await,
             Self::Ps(args) => ps::execute(&args, say).await,
             Self::Kill(args) => kill::execute(&args, say).await,

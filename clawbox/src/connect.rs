@@ -9,6 +9,12 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 /// An engine that clawbox knows, whether or not it is compiled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "config",
+    derive(serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Backend {
     /// Docker: the feature `docker`.

@@ -35,11 +35,14 @@
 //! | `podman` | yes | [`Backend::Podman`]: Podman, rootless or not, over its socket |
 //! | `init` | yes | process 1 of our own in real containers; without it they need [`InitProgram::Engine`] |
 //! | `mock` | yes | [`Backend::Mock`]: an engine in memory, for unit tests |
+//! | `config` | yes | [`Config`]: the operator's settings from a TOML file |
 //! | `cli` | yes | the `clawbox` command and what it needs; a library wants `default-features = false` |
 //!
 //! An engine of your own implements [`containers::ContainerEngine`] and gets the rest from
 //! [`ConnectOptions::manage`].
 
+#[cfg(feature = "config")]
+pub mod config;
 mod connect;
 pub mod discovery;
 
@@ -48,6 +51,9 @@ pub mod discovery;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(feature = "config")]
+#[doc(inline)]
+pub use config::Config;
 pub use connect::{Backend, ConnectOptions, UnknownBackend, connect, engine};
 #[doc(inline)]
 pub use discovery::find;

@@ -13,7 +13,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    engine: engine::Options,
+    pub(super) engine: engine::Options,
 }
 
 /// Removes the orphans.

@@ -26,7 +26,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    engine: engine::Options,
+    pub(super) engine: engine::Options,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -69,7 +69,7 @@ pub(crate) async fn execute(args: &Args) -> ContainerResult<u8> {
         engines: Vec::new(),
     };
     let endpoint = args.engine.host.as_deref();
-    let (asked, looked_at) = match args.engine.backend {
+    let (asked, looked_at) = match args.engine.backend() {
         Choice::Named(backend) => (Some(backend), places_of(backend, endpoint)),
         Choice::Auto => (None, places(endpoint)),
     };

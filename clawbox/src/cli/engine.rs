@@ -2,7 +2,7 @@
 
 use super::say::Say;
 use clawbox::{
-    Backend, ConnectOptions, ContainerBackend, ContainerResult, connect,
+    Backend, Config, ConnectOptions, ContainerBackend, ContainerResult, connect,
     containers::endpoint::Origin,
     discovery::{Found, find},
 };
@@ -12,23 +12,30 @@ use std::{fmt, str::FromStr, sync::Arc};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// docker, podman, mock, or auto: rootless first, no mock
-    #[arg(
-        long,
-        value_name = "BACKEND",
-        env = "CLAWBOX_BACKEND",
-        hide_env_values = true,
-        default_value_t
-    )]
-    pub(crate) backend: Choice,
+    #[arg(long, value_name = "BACKEND", env = "CLAWBOX_BACKEND", hide_env = true)]
+    backend: Option<Choice>,
     /// Where the engine is, such as unix:///run/user/1000/podman/podman.sock
     #[arg(long, value_name = "URI")]
     pub(crate) host: Option<String>,
 }
 
 impl Options {
+    /// Takes from the file what neither an option nor the environment says. Its host is that of its backend.
+    pub(crate) fn fill(&mut self, config: &Config) {
+        let configured = config.backend.map_or(Choice::Auto, Choice::Named);
+        let backend = *self.backend.get_or_insert(configured);
+        if backend == configured && self.host.is_none() {
+            self.host.clone_from(&config.host);
+        }
+    }
+
+    pub(crate) fn backend(&self) -> Choice {
+        self.backend.unwrap_or_default()
+    }
+
     /// The backend that was chosen, and where its engine is. Says which it is where nobody named one.
     pub(crate) async fn choose(&self, say: Say) -> ContainerResult<(Backend, Option<String>)> {
-        if let Choice::Named(backend) = self.backend {
+        if let Choice::Named(backend) = self.backend() {
             return Ok((backend, self.host.clone()));
         }
         let found = find(self.host.as_deref()).await?;
@@ -105,6 +112,35 @@ impl fmt::Display for Choice {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Named(backend) => backend.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_host_goes_with_its_backend() {
+        let podman = Some(Choice::Named(Backend::Podman));
+        let docker = Some(Choice::Named(Backend::Docker));
+        let config = "backend = \"podman\"\nhost = \"unix:///p\""
+            .parse()
+            .unwrap();
+        for (backend, host, expected, at) in [
+            (None, None, podman, Some("unix:///p")),
+            (podman, None, podman, Some("unix:///p")),
+            (None, Some("unix:///q"), podman, Some("unix:///q")),
+            (docker, None, docker, None),
+            (Some(Choice::Auto), None, Some(Choice::Auto), None),
+        ] {
+            let mut options = Options {
+                backend,
+                host: host.map(str::to_owned),
+            };
+            options.fill(&config);
+            let filled = (options.backend, options.host.as_deref());
+            assert_eq!(filled, (expected, at), "{backend:?} {host:?}");
         }
     }
 }

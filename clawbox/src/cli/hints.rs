@@ -49,6 +49,11 @@ fn violation(found: &Violation) -> String {
         "image" => "--image".to_owned(),
         "env" => "--env".to_owned(),
         "proxy_socket" => "--proxy-socket".to_owned(),
+        "capabilities.resources.memory_mb" => "--memory".to_owned(),
+        "capabilities.resources.cpu_millis" => "--cpus".to_owned(),
+        "capabilities.resources.pids" => "--pids".to_owned(),
+        "capabilities.resources.timeout_ms" => "--timeout".to_owned(),
+        "capabilities.resources.max_output_bytes" => "--max-output".to_owned(),
         field => match field.strip_prefix("env.") {
             Some(key) => format!("--env {key}"),
             None => field.to_owned(),

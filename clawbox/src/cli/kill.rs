@@ -12,7 +12,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    engine: engine::Options,
+    pub(super) engine: engine::Options,
     /// The container, as `clawbox ps` names it
     id: ContainerId,
 }

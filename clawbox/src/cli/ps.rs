@@ -15,7 +15,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    engine: engine::Options,
+    pub(super) engine: engine::Options,
     /// Print JSON
     #[arg(long)]
     json: bool,

@@ -6,8 +6,8 @@ mod report;
 use super::{engine, hints, pull::Pull, say::Say, status, values};
 use clap::ValueEnum;
 use clawbox::{
-    Capabilities, ConnectOptions, ContainerResult, ContainerSecurityConfig, ContainerSpawnRequest,
-    ImageRule, InitProgram, PolicyItem, PullPolicy, ResourceLimits,
+    Capabilities, Config, ConnectOptions, ContainerResult, ContainerSecurityConfig,
+    ContainerSpawnRequest, ImageRule, InitProgram, PolicyItem, PullPolicy, ResourceLimits,
     containers::seccomp::SeccompProfileName,
     types::{
         CpuQuota, DEFAULT_AGENT_IMAGE, MemoryLimit, OutputLimit, PidsLimit, Timeout, Workspace,
@@ -27,44 +27,42 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    engine: engine::Options,
-    /// The image
-    #[arg(long, value_name = "REF", default_value = DEFAULT_AGENT_IMAGE)]
-    image: String,
+    pub(super) engine: engine::Options,
+    #[arg(long, value_name = "REF", help = format!("The image [default: {DEFAULT_AGENT_IMAGE}]"))]
+    image: Option<String>,
     /// Allow one more image, or a path that ends in / (repeatable)
     #[arg(long, value_name = "RULE")]
     allow_image: Vec<ImageRule>,
-    /// Memory in whole MiB, such as 64m or 1g
-    #[arg(long, value_name = "SIZE", value_parser = values::memory, allow_negative_numbers = true, default_value = "512m")]
-    memory: MemoryLimit,
-    /// CPU time, such as 0.5
-    #[arg(long, value_name = "N", value_parser = values::cpus, allow_negative_numbers = true, default_value = "1")]
-    cpus: CpuQuota,
-    /// Processes and threads at once
-    #[arg(long, value_name = "N", value_parser = values::pids, allow_negative_numbers = true, default_value = "256")]
-    pids: PidsLimit,
-    /// How long it may run, such as 500ms, 2s or 1h
-    #[arg(long, value_name = "DURATION", value_parser = values::timeout, allow_negative_numbers = true, default_value = "2m")]
-    timeout: Timeout,
-    /// How much of each output stream is shown
-    #[arg(long, value_name = "SIZE", value_parser = values::output, allow_negative_numbers = true, default_value = "256k")]
-    max_output: OutputLimit,
+    /// Memory in whole MiB, such as 64m or 1g [default: 512m]
+    #[arg(long, value_name = "SIZE", value_parser = values::memory, allow_negative_numbers = true)]
+    memory: Option<MemoryLimit>,
+    /// CPU time, such as 0.5 [default: 1]
+    #[arg(long, value_name = "N", value_parser = values::cpus, allow_negative_numbers = true)]
+    cpus: Option<CpuQuota>,
+    /// Processes and threads at once [default: 256]
+    #[arg(long, value_name = "N", value_parser = values::pids, allow_negative_numbers = true)]
+    pids: Option<PidsLimit>,
+    /// How long it may run, such as 500ms, 2s or 1h [default: 2m]
+    #[arg(long, value_name = "DURATION", value_parser = values::timeout, allow_negative_numbers = true)]
+    timeout: Option<Timeout>,
+    /// How much of each output stream is shown [default: 256k]
+    #[arg(long, value_name = "SIZE", value_parser = values::output, allow_negative_numbers = true)]
+    max_output: Option<OutputLimit>,
     /// Set an environment variable (repeatable)
     #[arg(short, long = "env", value_name = "KEY=VALUE", value_parser = values::variable)]
     env: Vec<(String, String)>,
-    /// Process 1; under `engine` the kernel is not asked
+    /// Process 1: clawbox or engine [default: clawbox]
     ///
-    /// With `engine` the engine's records also keep the environment and the token, no command can be added, and only
-    /// a live clawbox holds the deadline.
-    #[arg(long, value_enum, value_name = "PROGRAM", default_value_t)]
-    init: Init,
-    /// System call filter: strict, compat or no-memfd
+    /// With `engine` the kernel is not asked, the engine's records also keep the environment and the token, no command
+    /// can be added, and only a live clawbox holds the deadline.
+    #[arg(long, value_enum, value_name = "PROGRAM", hide_possible_values = true)]
+    init: Option<Init>,
+    /// System call filter: strict, compat or no-memfd [default: strict]
     ///
     /// `compat` is strict with shared memory: System V segments and semaphores, and /dev/shm. `no-memfd` is strict
     /// without memfd_create, so that nothing can be executed but what the image has.
-    #[arg(long, value_enum, value_name = "FILTER", default_value_t)]
-    #[arg(hide_possible_values = true)]
-    profile: Profile,
+    #[arg(long, value_enum, value_name = "FILTER", hide_possible_values = true)]
+    profile: Option<Profile>,
     /// Run it in this directory, at /workspace; `:ro` keeps it as it is
     ///
     /// What is written there is its owner's, as whom the command runs.
@@ -78,9 +76,9 @@ pub(crate) struct Args {
     /// `memory` stands for `swap` too, and `cpu` for `cpu_shares`, as a host has both or none.
     #[arg(long, value_name = "ITEM")]
     allow_degraded: Vec<PolicyItem>,
-    /// When to fetch the image
-    #[arg(long, value_enum, default_value_t)]
-    pull: Pulling,
+    /// Fetch the image: never, if-missing or always [default: if-missing]
+    #[arg(long, value_enum, value_name = "WHEN", hide_possible_values = true)]
+    pull: Option<Pulling>,
     /// Write what was enforced and how it ended, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -89,29 +87,26 @@ pub(crate) struct Args {
     command: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 enum Pulling {
     Never,
-    #[default]
     IfMissing,
     Always,
 }
 
 /// Who is process 1.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 enum Init {
     /// clawbox-init
-    #[default]
     Clawbox,
     /// The engine's own
     Engine,
 }
 
 /// The system call filter.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 enum Profile {
     /// What agents need
-    #[default]
     Strict,
     /// With System V segments and semaphores, and /dev/shm
     Compat,
@@ -120,14 +115,15 @@ enum Profile {
 }
 
 /// Runs the command, and gives its exit status or clawbox's own.
-pub(crate) async fn execute(args: &Args, say: Say) -> u8 {
+pub(crate) async fn execute(args: &Args, config: &Config, say: Say) -> u8 {
     let file = match super::create(args.report.as_deref(), "--report", say) {
         Ok(file) => file,
         Err(status) => return status,
     };
-    let mut report = Report::new(&args.image);
-    let pull = Pull::new(&args.image, say);
-    let ended = attend::attend(args, &pull, say, &mut report).await;
+    let image = args.image(config);
+    let mut report = Report::new(image);
+    let pull = Pull::new(image, say);
+    let ended = attend::attend(args, config, &pull, say, &mut report).await;
     report.exit_status = match ended {
         Ok(status) => status,
         Err(error) => {
@@ -144,22 +140,39 @@ pub(crate) async fn execute(args: &Args, say: Say) -> u8 {
 }
 
 impl Args {
+    fn image<'a>(&'a self, config: &'a Config) -> &'a str {
+        let configured = config.security.as_ref().map(|it| it.default_image.as_str());
+        let image = self.image.as_deref().or(configured);
+        image.unwrap_or(DEFAULT_AGENT_IMAGE)
+    }
+
+    /// What the options say, or else the file.
+    fn limits(&self, config: &Config) -> ResourceLimits {
+        let mut limits = config.limits.clone();
+        let set = |limit: &mut u64, option: Option<u64>| *limit = option.unwrap_or(*limit);
+        set(&mut limits.timeout_ms, self.timeout.map(Into::into));
+        set(&mut limits.memory_mb, self.memory.map(Into::into));
+        set(
+            &mut limits.max_output_bytes,
+            self.max_output.map(Into::into),
+        );
+        limits.cpu_millis = self.cpus.map(Into::into).or(limits.cpu_millis);
+        limits.pids = self.pids.map(Into::into).or(limits.pids);
+        limits
+    }
+
     /// The request. A variable that is given twice is refused, as one of the two would be lost.
-    fn request(&self) -> ContainerResult<ContainerSpawnRequest> {
+    fn request(&self, config: &Config) -> ContainerResult<ContainerSpawnRequest> {
         let mut env = BTreeMap::new();
         for (key, value) in &self.env {
             if env.insert(key.clone(), value.clone()).is_some() {
                 return hints::refused("env", key, "each variable once");
             }
         }
-        let resources = ResourceLimits::new(self.timeout.get(), self.memory.into())
-            .with_max_output_bytes(self.max_output.get())
-            .with_cpu_millis(self.cpus.into())
-            .with_pids(self.pids.into());
         let task: String = self.command.join(" ").chars().take(200).collect();
-        let capabilities = Capabilities::default().with_resources(resources);
+        let capabilities = Capabilities::default().with_resources(self.limits(config));
         let mut request = ContainerSpawnRequest::new(task, capabilities)
-            .with_image(&self.image)
+            .with_image(self.image(config))
             .with_command(&self.command);
         request.env = env;
         if let Some(workspace) = &self.workspace {
@@ -171,20 +184,21 @@ impl Args {
         Ok(request)
     }
 
-    /// Operator and requester are the same person here: what the options ask for is allowed, and nothing else.
-    fn options(&self, pull: &Arc<Pull>) -> ConnectOptions {
-        let mut security = ContainerSecurityConfig::new()
-            .with_pull(self.pull.into())
-            .with_seccomp_profile(self.profile.into())
-            .with_init(self.init.into());
+    /// The file's policy, or the least that allows what the options ask for; and what options change by their names.
+    fn options(&self, config: &Config, pull: &Arc<Pull>) -> ConnectOptions {
+        let configured = config.security.clone();
+        let mut security = configured.unwrap_or_else(|| self.own_policy(&self.limits(config)));
+        if let Some(pull) = self.pull {
+            security.pull = pull.into();
+        }
+        if let Some(profile) = self.profile {
+            security.seccomp_profile = profile.into();
+        }
+        if let Some(init) = self.init {
+            security.init = init.into();
+        }
         let rules = self.allow_image.iter().map(ToString::to_string);
         security.allowed_images.extend(rules);
-        if let Some(workspace) = &self.workspace {
-            security.workspace_roots.push(workspace.source.clone());
-            if let Some(owner) = owner(workspace).filter(|_| !workspace.read_only) {
-                security.user = owner;
-            }
-        }
         for item in &self.allow_degraded {
             let with_it = match item {
                 PolicyItem::Memory => Some(PolicyItem::Swap),
@@ -195,14 +209,27 @@ impl Args {
                 .allow_degraded
                 .extend([*item].into_iter().chain(with_it));
         }
-        security.max_timeout_ms = self.timeout.get();
-        security.max_memory_mb = self.memory.into();
-        security.max_output_bytes = self.max_output.get();
-        security.cpu_millis = self.cpus.into();
-        security.pids = self.pids.into();
         ConnectOptions::new()
             .with_security(security)
             .with_pull_observer(pull.observer())
+    }
+
+    /// Operator and requester are the same person here: what the options ask for is allowed, and nothing else.
+    fn own_policy(&self, limits: &ResourceLimits) -> ContainerSecurityConfig {
+        let mut security = ContainerSecurityConfig::new();
+        if let Some(workspace) = &self.workspace {
+            security.workspace_roots.push(workspace.source.clone());
+            if let Some(owner) = owner(workspace).filter(|_| !workspace.read_only) {
+                security.user = owner;
+            }
+        }
+        security.max_timeout_ms = limits.timeout_ms;
+        security.max_memory_mb = limits.memory_mb;
+        security.max_cpu_shares = limits.cpu_shares;
+        security.max_output_bytes = limits.max_output_bytes;
+        security.cpu_millis = limits.cpu_millis.unwrap_or(security.cpu_millis);
+        security.pids = limits.pids.unwrap_or(security.pids);
+        security
     }
 }
 
@@ -247,7 +274,8 @@ impl From<Init> for InitProgram {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
+    use clawbox::containers::policy::SecurityPolicy;
 
     #[derive(Parser)]
     struct Cli {
@@ -260,22 +288,94 @@ mod tests {
         Cli::try_parse_from(line).expect("accepted").run
     }
 
+    fn security(args: &Args, config: &Config) -> ContainerSecurityConfig {
+        args.options(config, &Pull::new("a", Say::default()))
+            .security
+    }
+
     #[test]
     fn without_options_the_limits_are_the_librarys() {
         let args = parse(&[]);
-        let limits = args.request().unwrap().capabilities.resources;
-        let default = ResourceLimits::default();
-        let config = ContainerSecurityConfig::default();
-        assert_eq!(
-            limits,
-            default
-                .with_cpu_millis(config.cpu_millis)
-                .with_pids(config.pids)
-        );
-        let security = args.options(&Pull::new("a", Say::default())).security;
-        assert_eq!(security.allowed_images, config.allowed_images);
-        assert_eq!(security.init, config.init);
-        assert_eq!(security.seccomp_profile, config.seccomp_profile);
+        let request = args.request(&Config::default()).unwrap();
+        let limits = ResourceLimits::default();
+        assert_eq!(request.capabilities.resources, limits);
+        let policy = security(&args, &Config::default());
+        let mut library = ContainerSecurityConfig::default();
+        library.max_timeout_ms = limits.timeout_ms;
+        library.max_memory_mb = limits.memory_mb;
+        library.max_output_bytes = limits.max_output_bytes;
+        assert_eq!(policy, library);
+    }
+
+    #[test]
+    fn the_defaults_in_the_help_are_the_librarys() {
+        let help = Cli::command().render_help().to_string();
+        let told: Vec<_> = help.split("[default: ").skip(1).collect();
+        let told: Vec<_> = told.iter().filter_map(|it| it.split(']').next()).collect();
+        let limits = ResourceLimits::default();
+        let policy = ContainerSecurityConfig::default();
+        let [
+            image,
+            memory,
+            cpus,
+            pids,
+            timeout,
+            output,
+            init,
+            profile,
+            pull,
+        ] = told[..]
+        else {
+            panic!("{told:?}");
+        };
+        assert_eq!(image, DEFAULT_AGENT_IMAGE);
+        assert_eq!(u64::from(values::memory(memory).unwrap()), limits.memory_mb);
+        assert_eq!(u64::from(values::cpus(cpus).unwrap()), policy.cpu_millis);
+        assert_eq!(u64::from(values::pids(pids).unwrap()), policy.pids);
+        assert_eq!(values::timeout(timeout).unwrap().get(), limits.timeout_ms);
+        let output = values::output(output).unwrap();
+        assert_eq!(output.get(), limits.max_output_bytes);
+        let args = parse(&["--init", init, "--profile", profile, "--pull", pull]);
+        let chosen = security(&args, &Config::default());
+        assert_eq!(chosen, security(&parse(&[]), &Config::default()));
+    }
+
+    #[test]
+    fn a_file_sets_what_no_option_does() {
+        let config: Config =
+            "[security]\ndefault_image = \"alpine\"\npids = 9\ninit = \"engine\"\n\
+                              [limits]\nmemory_mb = 64\ntimeout_ms = 1000\npids = 8"
+                .parse()
+                .unwrap();
+        let args = parse(&["--timeout", "2s"]);
+        let request = args.request(&config).unwrap();
+        assert_eq!(request.image.as_deref(), Some("alpine"));
+        let limits = ResourceLimits::new(2000, 64).with_pids(8);
+        assert_eq!(request.capabilities.resources, limits);
+        assert_eq!(security(&args, &config), config.security.unwrap());
+    }
+
+    #[test]
+    fn a_files_policy_is_not_widened_but_by_name() {
+        let config: Config = "[security]\npids = 9".parse().unwrap();
+        let workspace = tempfile::tempdir().unwrap();
+        let workspace = workspace.path().to_str().unwrap();
+        let admit = |options: &[&str]| {
+            let args = parse(options);
+            let policy = SecurityPolicy::new(&security(&args, &config)).unwrap();
+            policy.admit(&args.request(&config).unwrap()).err()
+        };
+        assert_eq!(admit(&["--pids", "9"]).map(|e| e.to_string()), None);
+        for options in [
+            ["--pids", "10"],
+            ["--memory", "9g"],
+            ["--workspace", workspace],
+            ["--image", "busybox"],
+        ] {
+            assert!(admit(&options).is_some(), "{options:?}");
+        }
+        let allowed = admit(&["--image", "busybox", "--allow-image", "busybox"]);
+        assert_eq!(allowed.map(|e| e.to_string()), None);
     }
 
     #[test]
@@ -283,9 +383,9 @@ mod tests {
         let line = "--memory 9g --cpus 3.5 --pids 4000 --timeout 25h --max-output 17m \
                     --allow-image busybox --allow-degraded swap --pull never --init engine";
         let args = parse(&line.split_whitespace().collect::<Vec<_>>());
-        let options = args.options(&Pull::new("a", Say::default()));
-        let policy = clawbox::containers::policy::SecurityPolicy::new(&options.security).unwrap();
-        let request = args.request().unwrap().with_image("busybox");
+        let none = Config::default();
+        let policy = SecurityPolicy::new(&security(&args, &none)).unwrap();
+        let request = args.request(&none).unwrap().with_image("busybox");
         assert!(policy.admit(&request).is_ok());
         assert_eq!(policy.pull(), PullPolicy::Never);
         assert_eq!(policy.init(), InitProgram::Engine);
@@ -301,9 +401,8 @@ mod tests {
             ("pids", &[Pids]),
             ("swap", &[Swap]),
         ] {
-            let options =
-                parse(&["--allow-degraded", given]).options(&Pull::new("a", Say::default()));
-            let allowed = options.security.allow_degraded;
+            let args = parse(&["--allow-degraded", given]);
+            let allowed = security(&args, &Config::default()).allow_degraded;
             assert!(allowed.iter().eq(expected), "{given}: {allowed:?}");
         }
     }
@@ -312,15 +411,16 @@ mod tests {
     fn each_profile_is_the_librarys_of_that_name() {
         for profile in SeccompProfileName::ALL {
             let name = profile.as_str().replace('_', "-");
-            let options = parse(&["--profile", &name]).options(&Pull::new("a", Say::default()));
-            assert_eq!(options.security.seccomp_profile, profile);
+            let args = parse(&["--profile", &name]);
+            let security = security(&args, &Config::default());
+            assert_eq!(security.seccomp_profile, profile);
         }
     }
 
     #[test]
     fn no_variable_is_lost() {
         let args = parse(&["-e", "A=1", "-e", "B=", "-e", "A=2"]);
-        assert!(args.request().is_err());
+        assert!(args.request(&Config::default()).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! real Docker that holds the fixture image.
 
 mod auto;
+mod config;
 mod docker;
 mod doctor;
 mod fake;
@@ -26,8 +27,11 @@ fn main() -> ExitCode {
     let required = env::var("CLAWBOX_REQUIRE")
         .is_ok_and(|names| names.split(',').any(|name| name.trim() == "docker"));
     let mut trials = Vec::new();
-    let without_engine = auto::CASES.iter().chain(doctor::CASES).chain(usage::CASES);
-    for case in sandbox::CASES.iter().chain(without_engine) {
+    let without_engine = [auto::CASES, config::CASES, doctor::CASES, usage::CASES];
+    for case in sandbox::CASES
+        .iter()
+        .chain(without_engine.into_iter().flatten())
+    {
         trials.push(trial("mock", *case, Ok(None)));
     }
     let docker = match &host {

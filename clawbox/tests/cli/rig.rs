@@ -57,6 +57,7 @@ impl Rig {
         command.args(args).stdin(Stdio::null());
         for variable in [
             "CLAWBOX_BACKEND",
+            "CLAWBOX_CONFIG",
             "CONTAINER_HOST",
             "DOCKER_HOST",
             "RUST_LOG",

@@ -264,6 +264,7 @@ fn help(rig: &Rig) {
         &["kill", "-h"],
         &["cleanup", "-h"],
         &["conformance", "-h"],
+        &["config", "-h"],
     ] {
         let ended = end(rig.bare(args));
         assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{args:?}");

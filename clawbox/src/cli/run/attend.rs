@@ -3,8 +3,8 @@
 use super::{Args, report::Report};
 use crate::cli::{interrupt::Interrupts, pull::Pull, say::Say, status};
 use clawbox::{
-    ContainerBackend, ContainerError, ContainerId, ContainerResult, ContainerSpawnRequest,
-    ContainerStatus, ExitReport, OutputFollower, OutputStream,
+    Config, ContainerBackend, ContainerError, ContainerId, ContainerResult, ContainerSpawnRequest,
+    ContainerStatus, ExitReport, OutputFollower, OutputStream, ResourceLimits,
 };
 use std::{
     io::{self, ErrorKind},
@@ -21,15 +21,18 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// at the engine.
 pub(super) async fn attend(
     args: &Args,
+    config: &Config,
     pull: &Arc<Pull>,
     say: Say,
     report: &mut Report,
 ) -> ContainerResult<u8> {
-    let request = args.request()?;
-    let backend = args.engine.connect(args.options(pull), say).await?;
+    let request = args.request(config)?;
+    let options = args.options(config, pull);
+    let backend = args.engine.connect(options, say).await?;
     let identity = backend.pre_generate_id()?;
     let run = Run {
         id: identity.id.clone(),
+        limits: request.capabilities.resources.clone(),
         backend,
         say,
     };
@@ -52,6 +55,7 @@ pub(super) async fn attend(
 struct Run {
     backend: Arc<dyn ContainerBackend>,
     id: ContainerId,
+    limits: ResourceLimits,
     say: Say,
 }
 
@@ -136,7 +140,7 @@ impl Run {
             }
         };
         let exit = exit?;
-        self.remark(&exit, args);
+        self.remark(&exit);
         report.backend = engine;
         if args.report.is_some() {
             let output = self.backend.collect_output(&self.id).await?;
@@ -206,10 +210,11 @@ impl Run {
     }
 
     /// What the person at the terminal cannot see in the output.
-    fn remark(&self, exit: &ExitReport, args: &Args) {
+    fn remark(&self, exit: &ExitReport) {
         let note = |text: String| self.say.note(&text);
         if exit.status == ContainerStatus::TimedOut {
-            let limit = humantime::format_duration(args.timeout.duration());
+            let limit = Duration::from_millis(self.limits.timeout_ms);
+            let limit = humantime::format_duration(limit);
             note(format!("ended at its deadline of {limit} (--timeout)"));
         }
         if exit.status == ContainerStatus::Lost {
@@ -217,17 +222,17 @@ impl Run {
                 "the container vanished from the engine; how the command ended is not known",
             );
         }
-        let memory = args.memory;
+        let memory = self.limits.memory_mb;
         match (exit.oom_killed, exit.exit_code) {
             (Some(true), _) => note(format!(
-                "the container ran out of its {memory} of memory (--memory)"
+                "the container ran out of its {memory} MiB of memory (--memory)"
             )),
             (None, Some(137)) => note(format!(
-                "the command was killed (SIGKILL), perhaps for lack of memory: it had {memory} (--memory)"
+                "the command was killed (SIGKILL), perhaps for lack of memory: it had {memory} MiB (--memory)"
             )),
             _ => {}
         }
-        let kept = args.max_output.get();
+        let kept = self.limits.max_output_bytes;
         for (stream, dropped) in [
             ("stdout", exit.stdout_dropped),
             ("stderr", exit.stderr_dropped),
@@ -275,6 +280,7 @@ mod tests {
         let run = Run {
             backend: Arc::new(mock_backend(engine).unwrap()),
             id: ContainerId::generate(),
+            limits: ResourceLimits::default(),
             say: Say { quiet: true },
         };
         let image = "ghcr.io/n0xmare/clawbox-fixture:1";
