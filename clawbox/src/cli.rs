@@ -10,6 +10,7 @@ mod interrupt;
 mod kill;
 mod lacks;
 mod log;
+mod manual;
 mod ps;
 mod pull;
 mod run;
@@ -69,6 +70,10 @@ enum Command {
     /// Check a settings file, or print their schema
     #[command(subcommand)]
     Config(config::Action),
+    /// Print what a shell needs to complete these commands
+    Completions(manual::Completions),
+    /// Write the manual's pages
+    Man(manual::Pages),
 }
 
 /// Does what the command line says, and gives the exit status.
@@ -165,13 +170,15 @@ impl Command {
             Self::Kill(args) => Some(&mut args.engine),
             Self::Cleanup(args) => Some(&mut args.engine),
             Self::Conformance(args) => Some(&mut args.engine),
-            Self::Config(_) => None,
+            Self::Config(_) | Self::Completions(_) | Self::Man(_) => None,
         }
     }
 
     async fn execute(self, config: &Config, say: Say) -> u8 {
         let done = match self {
             Self::Config(action) => return action.execute(say),
+            Self::Completions(args) => return args.print(),
+            Self::Man(args) => return args.write(say),
             Self::Run(args) => return run::execute(&args, config, say).await,
             Self::Doctor(args) => doctor::execute(&args).await,
             Self::Ps(args) => ps::execute(&args, say).await,

@@ -39,6 +39,8 @@ pub(crate) const CASES: &[Case] = &[
     ("ids", ids),
     ("ps_and_cleanup_of_nothing", nothing),
     ("help_and_version_are_no_errors", help),
+    ("every_shell_has_completions", completions),
+    ("every_command_has_a_page", manual),
     ("conformance_of_the_mock", conformance),
 ];
 
@@ -265,11 +267,38 @@ fn help(rig: &Rig) {
         &["cleanup", "-h"],
         &["conformance", "-h"],
         &["config", "-h"],
+        &["completions", "-h"],
+        &["man", "-h"],
     ] {
         let ended = end(rig.bare(args));
         assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{args:?}");
         assert!(!ended.stdout.is_empty(), "{args:?}");
     }
+}
+
+fn completions(rig: &Rig) {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ended = end(rig.bare(&["completions", shell]));
+        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{shell}");
+        let script = String::from_utf8_lossy(&ended.stdout);
+        for word in ["clawbox", "allow-degraded", "doctor"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+fn manual(rig: &Rig) {
+    let dir = rig.path("man");
+    let dir = dir.to_str().expect("text");
+    let ended = end(rig.bare(&["man", dir]));
+    assert_eq!(ended.status, 125, "it is not there yet: {ended:?}");
+    assert!(ended.stderr.contains(dir), "{ended:?}");
+    fs::create_dir(dir).expect("a directory");
+    assert_eq!(end(rig.bare(&["man", dir])).status, 0);
+    let page = |name| fs::read_to_string(rig.path(name)).expect("a page");
+    assert!(page("man/clawbox.1").contains("clawbox\\-run(1)"));
+    assert!(page("man/clawbox-run.1").contains("allow\\-degraded"));
+    assert!(page("man/clawbox-config-check.1").contains("clawbox config check"));
 }
 
 fn conformance(rig: &Rig) {
