@@ -40,6 +40,8 @@
 //!
 //! [`log`]: https://docs.rs/log
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod decode;
 mod encode;
 mod endpoint;

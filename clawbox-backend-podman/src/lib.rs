@@ -43,6 +43,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod catatonit;
 mod decode;
 mod direct;

@@ -15,6 +15,8 @@
 //! Agent code holds a [`ContainerBackend`]; somebody who has another engine implements [`ContainerEngine`]
 //! and gets the rest from [`ContainerManager`].
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod aspects;
 mod backend;
 mod capture;

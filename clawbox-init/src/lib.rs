@@ -34,6 +34,7 @@
 //! the target, or else `cc`; `RUSTFLAGS` are not looked at. Where it cannot be linked, the build says what to install;
 //! without the feature `program` there is only the protocol, and [`PROGRAM`] is nothing.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 pub mod protocol;

@@ -18,6 +18,8 @@
 //! assert_eq!(wrong.check().unwrap_err().len(), 2);
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod capabilities;
 mod command;
 mod enforcement;

@@ -41,6 +41,8 @@
 //! An engine of your own implements [`containers::ContainerEngine`] and gets the rest from
 //! [`ConnectOptions::manage`].
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "config")]
 pub mod config;
 mod connect;

@@ -33,6 +33,8 @@
 //! decoder, and [`test_engine`], which runs its own tests on a real engine; with the feature `proptest` also `odd`, which
 //! makes answers that no engine should give.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod case;
 mod cases;
 mod catalogue;

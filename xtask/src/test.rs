@@ -1,8 +1,8 @@
 //! `cargo xtask test`: the one test command.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::consent::{Consent, in_ci};
@@ -73,6 +73,22 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let args = ["doc", "--workspace", "--no-deps", "--all-features"];
         done(cargo(args)?.env("RUSTDOCFLAGS", "-D warnings"))
     });
+
+    let has_deny = cargo(["deny", "--version"]).is_ok_and(|mut deny| {
+        let quiet = deny.stdout(Stdio::null()).stderr(Stdio::null());
+        quiet.status().is_ok_and(|status| status.success())
+    });
+    match has_deny {
+        true => steps.step("dependencies", || {
+            // Advisories have to be fetched, which the workflow does.
+            done(&mut cargo([
+                "deny", "check", "licenses", "bans", "sources",
+            ])?)
+        }),
+        false => steps.optional("dependencies", || {
+            bail!("cargo-deny is not there: `cargo install --locked cargo-deny`")
+        }),
+    };
 
     let mut engines = Engines {
         sessions: Vec::new(),
