@@ -124,6 +124,11 @@ impl Process {
         run.print(OutputStream::Stderr, bytes.as_ref()).await;
     }
 
+    /// Closes standard output: who reads it is at its end, and what is printed to it from here on is lost.
+    pub fn close_stdout(&self) {
+        self.0.run.close_stdout();
+    }
+
     /// Waits, on tokio's clock.
     pub async fn sleep(&self, time: Duration) {
         tokio::time::sleep(time).await;

@@ -47,6 +47,7 @@ struct State {
     program: Option<AbortHandle>,
     on_term: OnTerm,
     exit: Option<Exit>,
+    stdout_closed: bool,
 }
 
 /// What `SIGTERM` does to the program.
@@ -161,7 +162,17 @@ impl Run {
             .await;
     }
 
+    pub(crate) fn close_stdout(&self) {
+        self.lock().stdout_closed = true;
+        if let Streams::Own(own) = &self.streams {
+            own.close_stdout();
+        }
+    }
+
     pub(crate) async fn print(&self, stream: OutputStream, bytes: &[u8]) {
+        if stream == OutputStream::Stdout && self.lock().stdout_closed {
+            return;
+        }
         match &self.streams {
             Streams::Container => self.container.print(stream, bytes).await,
             Streams::Own(own) => own.print(stream, bytes).await,

@@ -55,6 +55,10 @@ impl Streams {
 }
 
 impl Own {
+    pub(crate) fn close_stdout(&self) {
+        self.stdout.close();
+    }
+
     /// Prints, waiting for a slow reader. What nobody reads any more is lost.
     pub(crate) async fn print(&self, stream: OutputStream, bytes: &[u8]) {
         let output = match stream {
@@ -73,6 +77,10 @@ impl Own {
 }
 
 impl Output {
+    fn close(&self) {
+        *lock(&self.stream) = tokio::io::duplex(1).0;
+    }
+
     fn to(stream: DuplexStream) -> Self {
         Self {
             stream: Mutex::new(stream),

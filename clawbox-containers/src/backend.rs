@@ -1,8 +1,8 @@
 //! The seam above: what agent code holds.
 
 use crate::{
-    capture::OutputFollower, engine::EnginePhase, error::ContainerResult, owner::Liveness,
-    token::ContainerTokenStore,
+    capture::OutputFollower, engine::EnginePhase, error::ContainerResult, exec::ExecHandle,
+    owner::Liveness, token::ContainerTokenStore,
 };
 use async_trait::async_trait;
 use clawbox_types::{
@@ -61,8 +61,8 @@ pub trait ContainerBackend: Send + Sync + 'static {
     fn follow_output(&self, id: &ContainerId) -> ContainerResult<OutputFollower>;
 
     /// Runs a further command in a running container, under the same user and the same policy, and returns when it
-    /// has ended, with what it printed. Its standard input is empty. At its own deadline its process group is killed,
-    /// and the container lives on. Dropping the future kills the command.
+    /// has ended, with what it printed. Its standard input is what the request brings. At its own deadline its process
+    /// group is killed, and the container lives on. Dropping the future kills the command.
     ///
     /// A non-zero exit is not an error, and neither is the deadline: see [`ExecReport::timed_out`].
     ///
@@ -71,6 +71,19 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// What the policy refuses; `NotFound`; `InvalidState` where the container does not run, or ends before the
     /// command does; `StartFailed` where the command cannot be run; `Unsupported` where process 1 is the engine's.
     async fn exec(&self, id: &ContainerId, request: ExecRequest) -> ContainerResult<ExecReport>;
+
+    /// Starts a further command, as [`exec`](Self::exec) does, and returns once its program runs: with its standard
+    /// input, its output as it comes, and its end. [`ExecRequest::max_output_bytes`] bounds nothing here, as nothing is
+    /// kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`exec`](Self::exec).
+    async fn exec_stream(
+        &self,
+        id: &ContainerId,
+        request: ExecRequest,
+    ) -> ContainerResult<ExecHandle>;
 
     /// Ends the container and removes it from the engine: token revoked first, then `SIGTERM`, then `SIGKILL`.
     /// Its output and its exit stay to be read until [`cleanup_stopped`](Self::cleanup_stopped).

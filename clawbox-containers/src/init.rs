@@ -9,10 +9,11 @@ mod exec;
 mod link;
 mod place;
 mod session;
+mod streams;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use exec::{NotRun, code_and_signal, run_collected};
+pub(crate) use exec::{NotRun, code_and_signal, execute};
 pub use link::{Frame, InitLink, LinkReader, LinkWriter, Pipe};
 pub(crate) use place::{Place, Places, Reception, forget_places};
 pub(crate) use session::{Errand, Interview, ProcessOne, RunEvent};

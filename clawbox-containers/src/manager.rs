@@ -19,6 +19,7 @@ use crate::{
     config::{ContainerSecurityConfig, ManagerConfig},
     engine::{ContainerEngine, EngineWarning, PullProgress},
     error::{ContainerError, ContainerResult},
+    exec::ExecHandle,
     init::Places,
     owner::{Claim, Lease, OwnerId},
     policy::SecurityPolicy,
@@ -281,6 +282,14 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
             });
         }
         self.shared.exec(id, request).await
+    }
+
+    async fn exec_stream(
+        &self,
+        id: &ContainerId,
+        request: ExecRequest,
+    ) -> ContainerResult<ExecHandle> {
+        self.shared.exec_stream(id, request).await
     }
 
     async fn kill(&self, id: &ContainerId) -> ContainerResult<()> {

@@ -21,6 +21,10 @@ pub struct ExecRequest {
     /// The working directory. `None`: the container's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
+    /// What it reads on its standard input, and then the end. `None`: the end at once, or, where the command is streamed,
+    /// what its caller writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<Vec<u8>>,
     /// After how many milliseconds its process group is killed, while the container lives on.
     /// `None`: at the container's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,6 +42,7 @@ impl ExecRequest {
             command: command.into_iter().map(Into::into).collect(),
             env: BTreeMap::new(),
             working_dir: None,
+            stdin: None,
             timeout_ms: None,
             max_output_bytes: None,
         }
@@ -54,6 +59,13 @@ impl ExecRequest {
     #[must_use]
     pub fn with_working_dir(mut self, dir: impl Into<String>) -> Self {
         self.working_dir = Some(dir.into());
+        self
+    }
+
+    /// Sets what it reads on its standard input.
+    #[must_use]
+    pub fn with_stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
         self
     }
 
@@ -91,6 +103,31 @@ impl ExecRequest {
             found.extend(checked.err().map(|e| e.at("max_output_bytes")));
         }
         if found.is_empty() { Ok(()) } else { Err(found) }
+    }
+}
+
+/// How a further command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ExecEnd {
+    /// Its exit code, or 128 + n after signal n.
+    pub exit_code: i32,
+    /// The signal that it died of.
+    pub signal: Option<i32>,
+    /// Whether its own deadline ended it.
+    pub timed_out: bool,
+}
+
+impl ExecEnd {
+    /// The end of a command that exited with `exit_code`.
+    #[must_use]
+    pub const fn new(exit_code: i32) -> Self {
+        Self {
+            exit_code,
+            signal: None,
+            timed_out: false,
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub use command::{MAX_ARG_BYTES, MAX_ARGV_BYTES, check_argv, check_working_dir};
 pub use enforcement::{EnforcementReport, ImageIdentity, ItemReport, Verdict};
 pub use engine_info::{Ability, EngineInfo};
 pub use env::{EnvKey, EnvValue, MAX_ENV_ENTRIES, MAX_ENV_KEY_BYTES, MAX_ENV_VALUE_BYTES};
-pub use exec::{ExecReport, ExecRequest};
+pub use exec::{ExecEnd, ExecReport, ExecRequest};
 pub use id::{ContainerId, ContainerIdentity, ProxyToken};
 pub use image::{DEFAULT_AGENT_IMAGE, ImageRef};
 pub use image_rule::{DEFAULT_ALLOWED_IMAGES, ImageRule};

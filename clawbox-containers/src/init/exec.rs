@@ -1,13 +1,30 @@
-//! A further command in a running container, with its output collected.
+//! A further command in a running container, and its three streams.
 
 use super::{
-    link::{Stream, Streams},
-    session::{Errand, ProcessOne, RunEvent},
+    session::{Errand, KillOnDrop, ProcessOne, RunEvent},
+    streams::{Input, Stream, Streams},
 };
-use bytes::BytesMut;
+use crate::{
+    engine::OutputChunk,
+    error::ContainerError,
+    exec::{ExecHandle, ExecRunning},
+};
+use bytes::{Bytes, BytesMut};
 use clawbox_init::protocol::{End, Step};
-use clawbox_types::{CapturedStream, ContainerOutput, ExecReport};
-use std::{io, sync::Arc, time::Duration};
+use clawbox_types::{ExecEnd, OutputStream};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, Shared},
+    stream,
+};
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::io::AsyncWrite;
 
 /// Why a command did not run to its end.
 #[derive(Debug)]
@@ -24,44 +41,94 @@ impl From<io::Error> for NotRun {
     }
 }
 
-/// Runs a command and collects its output, `limit` bytes of each stream. Standard input is at its end at once.
-/// Dropping the future kills the command.
-pub(crate) async fn run_collected(
+/// How a command ends; `None` where that was not told. Its streams know it too: nobody waits for a process that holds
+/// them open longer.
+type Ending = Shared<BoxFuture<'static, Option<ExecEnd>>>;
+
+/// A command that runs.
+pub(crate) struct Execution {
+    stdin: Stdin,
+    output: Output,
+    ending: Ending,
+    kill: KillOnDrop,
+}
+
+/// Starts a command, and returns when its program runs.
+pub(crate) async fn execute(
     process_one: &Arc<ProcessOne>,
     errand: &Errand,
     deadline: Option<Duration>,
-    limit: usize,
-) -> Result<ExecReport, NotRun> {
-    let (pipes, Streams { stdout, stderr }) = process_one.streams()?;
-    let (_kill_on_drop, mut events) = process_one.run(errand, deadline, pipes)?;
+) -> Result<Execution, NotRun> {
+    let (pipes, streams) = process_one.streams()?;
+    let (kill, mut events) = process_one.run(errand, deadline, pipes)?;
     match events.recv().await {
         Some(RunEvent::Started) => {}
         Some(RunEvent::Failed { step, errno }) => return Err(NotRun::Failed { step, errno }),
-        Some(RunEvent::Ended { .. }) | None => return Err(gone()),
-    }
-    let mut stdout = Collector::new(stdout, limit);
-    let mut stderr = Collector::new(stderr, limit);
-    let ended = {
-        let reading = async { tokio::join!(stdout.read(), stderr.read()) };
-        let mut reading = std::pin::pin!(reading);
-        tokio::select! {
-            ended = events.recv() => ended,
-            _ = &mut reading => events.recv().await,
+        Some(RunEvent::Ended { .. }) | None => {
+            return Err(NotRun::Broken(io::ErrorKind::UnexpectedEof.into()));
         }
+    }
+    let ending = async move {
+        let Some(RunEvent::Ended {
+            end, by_deadline, ..
+        }) = events.recv().await
+        else {
+            return None;
+        };
+        let (exit_code, signal) = code_and_signal(end);
+        let mut end = ExecEnd::new(exit_code);
+        end.signal = signal;
+        end.timed_out = by_deadline;
+        Some(end)
     };
-    let Some(RunEvent::Ended {
-        end, by_deadline, ..
-    }) = ended
-    else {
-        return Err(gone());
-    };
-    // All that it wrote is there by now. Somebody else in the container may hold the pipe open for ever.
-    let output = ContainerOutput::new(stdout.rest()?, stderr.rest()?);
-    let (exit_code, signal) = code_and_signal(end);
-    let mut report = ExecReport::new(exit_code, output);
-    report.signal = signal;
-    report.timed_out = by_deadline;
-    Ok(report)
+    let ending = ending.boxed().shared();
+    let Streams {
+        stdin,
+        stdout,
+        stderr,
+    } = streams;
+    Ok(Execution {
+        stdin: Stdin {
+            input: Some(stdin),
+            ending: ending.clone(),
+        },
+        output: Output {
+            stdout: Source::new(OutputStream::Stdout, stdout),
+            stderr: Source::new(OutputStream::Stderr, stderr),
+            stderr_first: false,
+            has_ended: false,
+            ending: ending.clone(),
+        },
+        ending,
+        kill,
+    })
+}
+
+impl Execution {
+    /// As its caller holds it; `lost` is what it is told where the end was not.
+    pub(crate) fn into_handle(
+        self,
+        lost: impl FnOnce() -> ContainerError + Send + 'static,
+    ) -> ExecHandle {
+        let Self {
+            stdin,
+            output,
+            ending,
+            kill,
+        } = self;
+        let running = async move {
+            let _kill = kill;
+            ending.await.ok_or_else(lost)
+        };
+        let output = stream::unfold(output, |mut output| async {
+            Some((output.next().await?, output))
+        });
+        ExecHandle {
+            stdin: Some(Box::pin(stdin)),
+            output: output.boxed(),
+            running: ExecRunning::new(running),
+        }
+    }
 }
 
 /// As a shell tells it: a signal is the code 128 + n too.
@@ -72,49 +139,147 @@ pub(crate) fn code_and_signal(end: End) -> (i32, Option<i32>) {
     }
 }
 
-fn gone() -> NotRun {
-    NotRun::Broken(io::ErrorKind::UnexpectedEof.into())
+/// A command's standard input, until it is shut or the command has ended.
+struct Stdin {
+    input: Option<Input>,
+    ending: Ending,
 }
 
-/// The first bytes of a stream.
-struct Collector {
-    stream: Stream,
-    limit: usize,
-    kept: CapturedStream,
+impl AsyncWrite for Stdin {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        // Somebody else in the container may hold it open, and read nothing.
+        if self.ending.poll_unpin(context).is_ready() {
+            self.input = None;
+        }
+        match &mut self.input {
+            Some(input) => input.poll_write(context, bytes),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.input = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A command's two output streams, read as its caller asks for them.
+struct Output {
+    stdout: Source,
+    stderr: Source,
+    /// They take turns.
+    stderr_first: bool,
+    has_ended: bool,
+    ending: Ending,
+}
+
+impl Output {
+    /// The next bytes of either, or `None` when both are at their end, or the command is and all it wrote was read.
+    async fn next(&mut self) -> Option<io::Result<OutputChunk>> {
+        if !self.has_ended {
+            tokio::select! {
+                // The end first: whoever holds the streams open may write for ever.
+                biased;
+                _ = self.ending.clone() => {}
+                read = read(&mut self.stdout, &mut self.stderr, &mut self.stderr_first) => return read,
+            }
+            self.has_ended = true;
+            // All that the command wrote is there by now, and no more is waited for.
+            for source in [&mut self.stdout, &mut self.stderr] {
+                if let Err(error) = source.bound() {
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.stdout.rest().or_else(|| self.stderr.rest())
+    }
+}
+
+/// Reads from whichever has something, in turns.
+async fn read(
+    stdout: &mut Source,
+    stderr: &mut Source,
+    stderr_first: &mut bool,
+) -> Option<io::Result<OutputChunk>> {
+    *stderr_first = !*stderr_first;
+    let (first, second) = match stderr_first {
+        true => (stderr, stdout),
+        false => (stdout, stderr),
+    };
+    tokio::select! {
+        biased;
+        Some(chunk) = first.next() => Some(chunk),
+        Some(chunk) = second.next() => Some(chunk),
+        else => None,
+    }
+}
+
+/// One output stream.
+struct Source {
+    which: OutputStream,
+    /// `None`: it is at its end.
+    stream: Option<Stream>,
+    /// How much of it is still the command's, once that has ended.
+    left: usize,
     buffer: BytesMut,
 }
 
-impl Collector {
-    fn new(stream: Stream, limit: usize) -> Self {
+impl Source {
+    fn new(which: OutputStream, stream: Stream) -> Self {
         Self {
-            stream,
-            limit,
-            kept: CapturedStream::default(),
+            which,
+            stream: Some(stream),
+            left: 0,
             buffer: BytesMut::new(),
         }
     }
 
-    /// Reads to the stream's end.
-    async fn read(&mut self) -> io::Result<()> {
-        while self.stream.read(&mut self.buffer).await? > 0 {
-            self.keep();
+    async fn next(&mut self) -> Option<io::Result<OutputChunk>> {
+        let read = self.stream.as_mut()?.read(&mut self.buffer).await;
+        self.take(read)
+    }
+
+    /// From here on no more is read than is there now.
+    fn bound(&mut self) -> io::Result<()> {
+        if let Some(stream) = &self.stream {
+            self.left = stream.waiting()?;
         }
         Ok(())
     }
 
-    /// What there is without waiting.
-    fn rest(mut self) -> io::Result<CapturedStream> {
-        while self.stream.read_now(&mut self.buffer)? > 0 {
-            self.keep();
-        }
-        Ok(self.kept)
+    fn rest(&mut self) -> Option<io::Result<OutputChunk>> {
+        let stream = self.stream.as_mut().filter(|_| self.left > 0)?;
+        let read = stream.read_now(&mut self.buffer);
+        self.buffer.truncate(self.left);
+        self.left -= self.buffer.len();
+        self.take(read)
     }
 
-    fn keep(&mut self) {
-        let room = self.limit.saturating_sub(self.kept.bytes.len());
-        let (kept, dropped) = self.buffer.split_at(room.min(self.buffer.len()));
-        self.kept.bytes.extend_from_slice(kept);
-        self.kept.dropped += dropped.len() as u64;
-        self.buffer.clear();
+    /// What was read. Copied, so that a few bytes that are kept do not keep a whole buffer.
+    fn take(&mut self, read: io::Result<usize>) -> Option<io::Result<OutputChunk>> {
+        match read {
+            Ok(1..) => {
+                let bytes = Bytes::copy_from_slice(&self.buffer);
+                self.buffer.clear();
+                let stream = self.which;
+                Some(Ok(OutputChunk { stream, bytes }))
+            }
+            Ok(0) => {
+                self.stream = None;
+                None
+            }
+            Err(error) => {
+                self.stream = None;
+                Some(Err(error))
+            }
+        }
     }
 }

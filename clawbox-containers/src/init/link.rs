@@ -1,12 +1,9 @@
 //! Frames between the manager and process 1, whatever carries them.
 
+use super::streams::Carries;
 use bytes::{Buf, Bytes, BytesMut};
 use clawbox_init::protocol::{FROM_INIT_BYTES, FromInit, Header, TO_INIT_BYTES, ToInit};
-use futures_util::FutureExt;
-use rustix::{
-    net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
-    pipe::{PipeFlags, pipe_with},
-};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::{
     fmt,
     io::{self, IoSlice},
@@ -15,9 +12,8 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt, DuplexStream, Interest},
-    net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe::Receiver},
+    net::unix::{OwnedReadHalf, OwnedWriteHalf},
     sync::mpsc,
-    task::unconstrained,
 };
 
 /// How many frames wait in memory at most.
@@ -59,65 +55,6 @@ pub enum Pipe {
     Descriptor(OwnedFd),
     /// In memory.
     Memory(DuplexStream),
-}
-
-/// The manager's ends of a command's output.
-#[derive(Debug)]
-pub(crate) struct Streams {
-    pub(crate) stdout: Stream,
-    pub(crate) stderr: Stream,
-}
-
-/// The manager's end of one stream.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    Pipe(Receiver),
-    Memory(DuplexStream),
-}
-
-/// How much of a stream in memory waits for its reader: as a pipe of the kernel's.
-const STREAM_BYTES: usize = 64 * 1024;
-
-impl Stream {
-    fn pipe() -> io::Result<(Pipe, Self)> {
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-        let reader = Receiver::from_owned_fd(reader)?;
-        Ok((Pipe::Descriptor(writer), Self::Pipe(reader)))
-    }
-
-    fn memory() -> (Pipe, Self) {
-        let (theirs, ours) = tokio::io::duplex(STREAM_BYTES);
-        (Pipe::Memory(theirs), Self::Memory(ours))
-    }
-
-    /// Reads some more. 0 is the end.
-    pub(crate) async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
-        buffer.reserve(STREAM_BYTES);
-        match self {
-            Self::Pipe(pipe) => pipe.read_buf(buffer).await,
-            Self::Memory(stream) => stream.read_buf(buffer).await,
-        }
-    }
-
-    /// Reads what is there, without waiting. 0 where there is nothing, or nothing more.
-    pub(crate) fn read_now(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
-        match self {
-            // Past tokio, which asks the kernel only once it was told that there is something.
-            Self::Pipe(pipe) => {
-                buffer.resize(STREAM_BYTES, 0);
-                let read = match rustix::io::read(&*pipe, &mut buffer[..]) {
-                    Err(rustix::io::Errno::AGAIN) => 0,
-                    read => read?,
-                };
-                buffer.truncate(read);
-                Ok(read)
-            }
-            // Whatever the task has read before: otherwise what is there would seem not to be.
-            Self::Memory(stream) => unconstrained(stream.read_buf(buffer))
-                .now_or_never()
-                .unwrap_or(Ok(0)),
-        }
-    }
 }
 
 /// One end of what connects a manager with process 1 of a container.
@@ -168,30 +105,6 @@ impl InitLink {
                 LinkWriter(Writer::Memory(writer)),
             ),
         }
-    }
-}
-
-/// What kind of streams a link carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Carries {
-    Descriptors,
-    Memory,
-}
-
-impl Carries {
-    /// The streams of a command: process 1's ends, and ours. Standard input is at its end.
-    pub(crate) fn streams(self) -> io::Result<(Vec<Pipe>, Streams)> {
-        let (stdin, (out, stdout), (err, stderr)) = match self {
-            Self::Descriptors => {
-                let (stdin, _) = pipe_with(PipeFlags::CLOEXEC)?;
-                (Pipe::Descriptor(stdin), Stream::pipe()?, Stream::pipe()?)
-            }
-            Self::Memory => {
-                let (stdin, _) = tokio::io::duplex(1);
-                (Pipe::Memory(stdin), Stream::memory(), Stream::memory())
-            }
-        };
-        Ok((vec![stdin, out, err], Streams { stdout, stderr }))
     }
 }
 

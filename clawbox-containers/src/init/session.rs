@@ -1,6 +1,9 @@
 //! The talk with process 1 of one container: it is greeted, asked what the kernel gives, and told what to run.
 
-use super::link::{Carries, Frame, InitLink, LinkReader, LinkWriter, Pipe, Streams};
+use super::{
+    link::{Frame, InitLink, LinkReader, LinkWriter, Pipe},
+    streams::{Carries, Streams},
+};
 use crate::{
     engine::Signal,
     kernel::{Answer, Answers, Look},

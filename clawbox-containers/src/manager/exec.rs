@@ -4,10 +4,12 @@ use super::{Shared, process_one::not_run};
 use crate::{
     engine::ContainerEngine,
     error::{ContainerError, ContainerResult},
-    init::{Errand, NotRun, run_collected},
+    exec::{ExecHandle, ExecStdin},
+    init::{Errand, NotRun, execute},
 };
 use clawbox_types::{ContainerId, ContainerStatus, EnvValue, ExecReport, ExecRequest};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use tokio::io::AsyncWriteExt;
 
 impl<E: ContainerEngine> Shared<E> {
     pub(super) async fn exec(
@@ -15,12 +17,29 @@ impl<E: ContainerEngine> Shared<E> {
         id: &ContainerId,
         request: ExecRequest,
     ) -> ContainerResult<ExecReport> {
+        let limit = request.max_output_bytes;
+        let running = self.exec_stream(id, request).await?;
+        let limit = match limit {
+            Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
+            None => self.registry.find(id)?.capture.limit(),
+        };
+        running.collect(limit).await
+    }
+
+    pub(super) async fn exec_stream(
+        &self,
+        id: &ContainerId,
+        request: ExecRequest,
+    ) -> ContainerResult<ExecHandle> {
         self.policy.admit_exec(&request)?;
         let record = self.registry.find(id)?;
-        let not_running = || ContainerError::InvalidState {
-            id: id.clone(),
-            expected: "running",
-            actual: record.info().status,
+        let not_running = {
+            let (id, record) = (id.clone(), Arc::clone(&record));
+            move || ContainerError::InvalidState {
+                id,
+                expected: "running",
+                actual: record.info().status,
+            }
         };
         if record.info().status != ContainerStatus::Running {
             return Err(not_running());
@@ -44,19 +63,33 @@ impl<E: ContainerEngine> Shared<E> {
             }
         }
         let deadline = request.timeout_ms.map(Duration::from_millis);
-        let limit = request
-            .max_output_bytes
-            .map_or(record.capture.limit(), |limit| {
-                usize::try_from(limit).unwrap_or(usize::MAX)
-            });
-        run_collected(&process_one, &errand, deadline, limit)
-            .await
-            .map_err(|error| match error {
-                NotRun::Failed { step, errno } => not_run(id, &errand, step, errno),
-                NotRun::Broken(error) => {
-                    tracing::debug!(container = %id, %error, "command lost with its container");
-                    not_running()
-                }
-            })
+        let execution = match execute(&process_one, &errand, deadline).await {
+            Ok(execution) => execution,
+            Err(NotRun::Failed { step, errno }) => return Err(not_run(id, &errand, step, errno)),
+            Err(NotRun::Broken(error)) => {
+                tracing::debug!(container = %id, %error, "command lost with its container");
+                return Err(not_running());
+            }
+        };
+        let mut handle = execution.into_handle(not_running);
+        if let Some(bytes) = request.stdin
+            && let Some(stdin) = handle.stdin.take()
+        {
+            feed(stdin, bytes);
+        }
+        Ok(handle)
     }
+}
+
+/// Writes what a request brings. It ends with the command at the latest.
+fn feed(mut stdin: ExecStdin, bytes: Vec<u8>) {
+    if bytes.is_empty() {
+        return;
+    }
+    tokio::spawn(async move {
+        // What a command does not read is its own affair.
+        if let Err(error) = stdin.write_all(&bytes).await {
+            tracing::debug!(%error, "a further command has not read all of its standard input");
+        }
+    });
 }

@@ -48,6 +48,22 @@ pub enum Command {
         /// Whether SIGTERM is ignored; it has its default effect otherwise.
         ignore_term: bool,
     },
+    /// `cat [MAX]`: copies standard input to standard output as it comes, to its end, or so many bytes.
+    Cat {
+        /// When to stop.
+        max: Option<u64>,
+    },
+    /// `leave MILLISECONDS`: leaves a child that has its streams and prints to them for so long, as fast as it
+    /// can; prints `ready` and a newline, and exits 0.
+    Leave {
+        /// How long the child prints.
+        milliseconds: u64,
+    },
+    /// `close-stdout TEXT`: closes standard output, and 200 ms later writes the text to standard error.
+    CloseStdout {
+        /// What is written.
+        stderr: String,
+    },
     /// `facts`: reports [`Facts`](crate::Facts).
     Facts,
     /// `write PATH`: opens, or creates, and writes a few bytes; reports an
@@ -192,6 +208,16 @@ impl Command {
                 milliseconds: number(milliseconds)?,
                 ignore_term: true,
             }),
+            ["cat"] => Ok(Self::Cat { max: None }),
+            ["cat", max] => Ok(Self::Cat {
+                max: Some(number(max)?),
+            }),
+            ["leave", milliseconds] => Ok(Self::Leave {
+                milliseconds: number(milliseconds)?,
+            }),
+            ["close-stdout", stderr] => Ok(Self::CloseStdout {
+                stderr: owned(stderr),
+            }),
             ["facts"] => Ok(Self::Facts),
             ["write", path] => Ok(Self::Write { path: owned(path) }),
             ["read", path] => Ok(Self::Read { path: owned(path) }),
@@ -279,6 +305,10 @@ impl Command {
                 milliseconds,
                 ignore_term: true,
             } => &[&"sleep", milliseconds, &"--ignore-term"],
+            Self::Cat { max: None } => &[&"cat"],
+            Self::Cat { max: Some(max) } => &[&"cat", max],
+            Self::Leave { milliseconds } => &[&"leave", milliseconds],
+            Self::CloseStdout { stderr } => &[&"close-stdout", stderr],
             Self::Facts => &[&"facts"],
             Self::Write { path } => &[&"write", path],
             Self::Read { path } => &[&"read", path],
@@ -378,6 +408,9 @@ mod tests {
                 milliseconds,
                 ignore_term
             }),
+            any::<Option<u64>>().prop_map(|max| Command::Cat { max }),
+            count().prop_map(|milliseconds| Command::Leave { milliseconds }),
+            text().prop_map(|stderr| Command::CloseStdout { stderr }),
             Just(Command::Facts),
             text().prop_map(|path| Command::Write { path }),
             text().prop_map(|path| Command::Read { path }),

@@ -23,13 +23,15 @@ mod output;
 mod policy;
 mod proxy;
 mod refusal;
+mod stdin;
+mod streams;
 mod syscalls;
 mod tokens;
 mod workspace;
 
 use crate::case::Case;
 
-const AREAS: [&[Case]; 26] = [
+const AREAS: [&[Case]; 28] = [
     identity::CASES,
     lifecycle::CASES,
     exit::CASES,
@@ -50,6 +52,8 @@ const AREAS: [&[Case]; 26] = [
     limits::CASES,
     init::CASES,
     exec::CASES,
+    stdin::CASES,
+    streams::CASES,
     image::CASES,
     hostile::CASES,
     refusal::CASES,

@@ -3,8 +3,8 @@
 use super::{How, Sabotage};
 use async_trait::async_trait;
 use clawbox_containers::{
-    ContainerBackend, ContainerError, ContainerResult, ContainerTokenStore, Grace, OutputFollower,
-    ShutdownReport, SurveyedContainer,
+    ContainerBackend, ContainerError, ContainerResult, ContainerTokenStore, ExecHandle, ExecOutput,
+    Grace, OutputFollower, ShutdownReport, SurveyedContainer,
 };
 use clawbox_types::{
     ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput, ContainerSpawnRequest,
@@ -12,6 +12,7 @@ use clawbox_types::{
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::{
+    io::AsyncWriteExt,
     sync::watch,
     task::{JoinError, JoinHandle},
 };
@@ -70,6 +71,12 @@ pub(crate) enum Lie {
     Exec(fn(&mut ExecRequest)),
     /// A further command ends as another, or as none.
     Executed(fn(ContainerResult<ExecReport>) -> ContainerResult<ExecReport>),
+    /// What a further command prints as it comes is something else.
+    Printed(fn(ExecOutput) -> ExecOutput),
+    /// A further command that is streamed is another.
+    Streamed(fn(ExecHandle) -> ExecHandle),
+    /// A further command must read all that it is given.
+    ExecReadsAll,
     /// A further command whose caller is gone goes on.
     ExecDetached,
     /// What a further command may not have is left out, in place of a refusal.
@@ -157,6 +164,14 @@ impl SabotagedBackend {
             Some(Lie::ExecAtMost(most)) if Arc::strong_count(&running) - 1 > most => {
                 return Err(ContainerError::LimitReached { limit: most });
             }
+            Some(Lie::ExecReadsAll) => {
+                let bytes = request.stdin.take().unwrap_or_default();
+                let mut handle = self.inner.exec_stream(id, request).await?;
+                if let Some(mut stdin) = handle.stdin.take() {
+                    stdin.write_all(&bytes).await.map_err(broken)?;
+                }
+                return handle.collect(usize::MAX).await;
+            }
             Some(Lie::ExecDetached) => {
                 let (inner, id) = (Arc::clone(&self.inner), id.clone());
                 let ended = tokio::spawn(async move { inner.exec(&id, request).await });
@@ -177,10 +192,14 @@ impl SabotagedBackend {
 }
 
 fn detached(error: JoinError) -> ContainerError {
+    broken(std::io::Error::other(error))
+}
+
+fn broken(source: std::io::Error) -> ContainerError {
     ContainerError::Io {
-        what: "doing it detached",
+        what: "doing it otherwise",
         path: "sabotage".into(),
-        source: std::io::Error::other(error),
+        source,
     }
 }
 
@@ -243,6 +262,25 @@ impl ContainerBackend for SabotagedBackend {
 
     async fn exec(&self, id: &ContainerId, request: ExecRequest) -> ContainerResult<ExecReport> {
         self.told(self.exec_otherwise(id, request).await)
+    }
+
+    async fn exec_stream(
+        &self,
+        id: &ContainerId,
+        mut request: ExecRequest,
+    ) -> ContainerResult<ExecHandle> {
+        if let Some(Lie::Exec(change)) = self.lie() {
+            change(&mut request);
+        }
+        let answer = self.told(self.inner.exec_stream(id, request).await);
+        match self.lie() {
+            Some(Lie::Streamed(change)) => answer.map(change),
+            Some(Lie::Printed(change)) => answer.map(|mut handle| {
+                handle.output = change(handle.output);
+                handle
+            }),
+            _ => answer,
+        }
     }
 
     async fn kill(&self, id: &ContainerId) -> ContainerResult<()> {

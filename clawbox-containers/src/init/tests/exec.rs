@@ -1,11 +1,37 @@
 //! A command's output and its end.
 
 use super::*;
-use crate::init::exec::{NotRun, run_collected};
+use crate::{
+    error::ContainerError,
+    init::exec::{NotRun, execute},
+};
 use clawbox_init::protocol::{End, Step};
-use clawbox_types::ExecReport;
-use futures_util::future::poll_immediate;
-use io::ErrorKind::UnexpectedEof;
+use clawbox_types::{ContainerId, ContainerStatus, ExecReport, OutputStream};
+use futures_util::{FutureExt, StreamExt, future::poll_immediate};
+use io::ErrorKind::{BrokenPipe, UnexpectedEof};
+use tokio::io::AsyncWriteExt;
+
+/// Runs a command without standard input, and collects what it prints.
+async fn run_collected(
+    process_one: &Arc<ProcessOne>,
+    errand: &Errand,
+    deadline: Option<Duration>,
+    limit: usize,
+) -> Result<ExecReport, NotRun> {
+    let handle = execute(process_one, errand, deadline)
+        .await?
+        .into_handle(lost);
+    let report = handle.collect(limit).await;
+    report.map_err(|_| NotRun::Broken(UnexpectedEof.into()))
+}
+
+fn lost() -> ContainerError {
+    ContainerError::InvalidState {
+        id: ContainerId::generate(),
+        expected: "running",
+        actual: ContainerStatus::Killed,
+    }
+}
 
 fn ended(end: End, by_deadline: bool) -> FromInit<'static> {
     FromInit::Ended {
@@ -177,6 +203,105 @@ async fn a_command_that_nobody_waits_for_is_killed() {
         drop(running);
         let kill = ToInit::Signal { run: 1, signal: 9 };
         assert_eq!(peer.hear().await.unwrap().message(), kill);
+    })
+    .await;
+}
+
+/// Nothing is read ahead, each chunk says whose it is, and the end is there beside them.
+#[tokio::test]
+async fn output_comes_as_it_is_asked_for() {
+    within(async {
+        let (process_one, _events, mut peer) = gone().await;
+        peer.start().await;
+        let errand = errand();
+        let running = execute(&process_one, &errand, None);
+        let (running, [_stdin, stdout, stderr]) = tokio::join!(running, start(&mut peer));
+        let mut handle = running.unwrap().into_handle(lost);
+        assert!(handle.output.next().now_or_never().is_none());
+        rustix::io::write(&stderr, b"aside").unwrap();
+        let chunk = handle.output.next().await.unwrap().unwrap();
+        assert_eq!(
+            (chunk.stream, &chunk.bytes[..]),
+            (OutputStream::Stderr, &b"aside"[..])
+        );
+        rustix::io::write(&stdout, &[7; 65_536]).unwrap();
+        assert!((&mut handle.running).now_or_never().is_none());
+        assert_eq!(rustix::io::ioctl_fionread(&stdout).unwrap(), 65_536);
+        peer.say(ended(End::Code(3), false)).await;
+        assert_eq!((&mut handle.running).await.unwrap().exit_code, 3);
+        let rest = handle.output.map(|chunk| chunk.unwrap().bytes.len());
+        assert_eq!(rest.collect::<Vec<_>>().await, [65_536]);
+    })
+    .await;
+}
+
+/// Whoever has the streams of a command that has ended may fill them for ever.
+#[tokio::test]
+async fn what_is_written_after_the_end_is_not_waited_for() {
+    within(async {
+        let (process_one, _events, mut peer) = gone().await;
+        peer.start().await;
+        let errand = errand();
+        let running = execute(&process_one, &errand, None);
+        let (running, [_stdin, stdout, _stderr]) = tokio::join!(running, start(&mut peer));
+        let mut handle = running.unwrap().into_handle(lost);
+        rustix::io::write(&stdout, b"its own").unwrap();
+        peer.say(ended(End::Code(0), false)).await;
+        (&mut handle.running).await.unwrap();
+        let flood =
+            tokio::task::spawn_blocking(
+                move || {
+                    while rustix::io::write(&stdout, &[7; 4096]).is_ok() {}
+                },
+            );
+        let mut output = handle.output;
+        let mut read = 0;
+        while let Some(chunk) = output.next().await {
+            read += chunk.unwrap().bytes.len();
+        }
+        assert!((7..=65_536).contains(&read), "{read}");
+        drop(output);
+        flood.await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn standard_input_is_written_shut_and_ends_with_the_command() {
+    within(async {
+        let (process_one, _events, mut peer) = gone().await;
+        peer.start().await;
+        let errand = errand();
+        let over = |run| FromInit::Ended {
+            run,
+            end: End::Code(0),
+            by_deadline: false,
+            oom_kills: None,
+        };
+        for shut in [true, false] {
+            let running = execute(&process_one, &errand, None);
+            let (running, told) = tokio::join!(running, peer.start());
+            let (run, heard) = told;
+            let [input, ..]: [OwnedFd; 3] = heard.descriptors.try_into().unwrap();
+            let mut handle = running.unwrap().into_handle(lost);
+            let mut stdin = handle.stdin.take().unwrap();
+            stdin.write_all(b"abc").await.unwrap();
+            let mut read = [0; 10];
+            assert_eq!(rustix::io::read(&input, &mut read).unwrap(), 3);
+            if shut {
+                stdin.shutdown().await.unwrap();
+                assert_eq!(rustix::io::read(&input, &mut read).unwrap(), 0);
+                assert_eq!(kind_of(stdin.write_all(b"d").await), BrokenPipe);
+                peer.say(over(run)).await;
+            } else {
+                // More than the pipe holds, which nobody reads.
+                let mut writing = Box::pin(stdin.write_all(&[7; 100_000]));
+                assert!(poll_immediate(&mut writing).await.is_none());
+                peer.say(over(run)).await;
+                assert_eq!(kind_of(writing.await), BrokenPipe);
+            }
+            handle.running.await.unwrap();
+        }
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! Bytes on the two outputs, exactly as asked.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use clawbox_probe::{Pattern, Stream};
 
@@ -20,6 +20,22 @@ pub(crate) fn flood(pattern: Pattern, stdout: u64, stderr: u64) -> io::Result<()
             let len = total.saturating_sub(offset).min(CHUNK);
             put(stream, &pattern.part(stream, offset, len as usize))?;
         }
+    }
+    Ok(())
+}
+
+/// Copies standard input to standard output as it comes, and takes no more of it than so many bytes.
+pub(crate) fn cat(max: Option<u64>) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut left = max.unwrap_or(u64::MAX);
+    while left > 0 {
+        let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let read = io::stdin().lock().read(&mut buffer[..most])?;
+        if read == 0 {
+            break;
+        }
+        put(Stream::Stdout, &buffer[..read])?;
+        left -= read as u64;
     }
     Ok(())
 }

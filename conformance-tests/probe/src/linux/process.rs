@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clawbox_probe::Count;
 
@@ -85,6 +85,29 @@ pub(crate) fn fork_until_refused(max: u64) -> io::Result<Count> {
         count: children.len() as u64,
         errno: refusal,
     })
+}
+
+/// Leaves a child that prints as fast as it can for so long, or until nobody reads; then says `ready`.
+pub(crate) fn leave(milliseconds: u64) -> io::Result<()> {
+    say("ready\n")?;
+    let ends = Instant::now() + Duration::from_millis(milliseconds);
+    fork(|| {
+        // SAFETY: a call without arguments, in a process of its own.
+        unsafe { libc::setsid() };
+        while Instant::now() < ends && say("still here\n").is_ok() {}
+        0
+    })
+    .map(drop)
+}
+
+/// Closes standard output, and has something to say later.
+pub(crate) fn close_stdout(stderr: &str) -> io::Result<()> {
+    // SAFETY: nothing else here owns the descriptor, and nothing is printed to it any more.
+    if unsafe { libc::close(1) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    io::stderr().write_all(stderr.as_bytes())
 }
 
 /// Leaves so many processes without a parent, which then end, and counts the processes that are left in the end.

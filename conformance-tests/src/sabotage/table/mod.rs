@@ -8,10 +8,11 @@ mod init;
 mod output;
 mod plan;
 mod request;
+mod streams;
 
 use super::Sabotage;
 
-pub(super) const TABLES: [&[Sabotage]; 8] = [
+pub(super) const TABLES: [&[Sabotage]; 9] = [
     engine::TABLE,
     output::TABLE,
     plan::TABLE,
@@ -20,4 +21,5 @@ pub(super) const TABLES: [&[Sabotage]; 8] = [
     backend::TABLE,
     errors::TABLE,
     exec::TABLE,
+    streams::TABLE,
 ];
