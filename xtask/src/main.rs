@@ -1,6 +1,7 @@
 //! The project's own chores: `cargo xtask --help`.
 
 mod bench;
+mod chaos;
 mod consent;
 mod demo;
 mod engines;
@@ -55,6 +56,8 @@ enum Chore {
         #[arg(long)]
         yes: bool,
     },
+    /// Kill and stop a private engine and its managers, and see that nothing is left and nothing was told wrong
+    Chaos(chaos::Options),
     /// Try a million inputs on each property of what comes from outside
     Fuzz(fuzz::Options),
     /// Run the conformance suite on every engine there is, and rewrite docs/CONFORMANCE.md
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Chore::Test(options) => test::run(options),
         Chore::Engines(action) => engines::run(action),
         Chore::Bench { yes } => bench::run(Consent::new(*yes)),
+        Chore::Chaos(options) => chaos::run(options),
         Chore::Fuzz(options) => fuzz::run(options),
         Chore::Matrix(options) => matrix::run(options),
         Chore::Guest(options) => guest::run(options),

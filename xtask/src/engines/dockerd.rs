@@ -10,8 +10,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::leftovers;
 use super::service::Service;
+use super::{leftovers, packages};
 
 /// Hides the host's containerd, then becomes dockerd.
 const START: &str = "mkdir -p /run/containerd \
@@ -68,4 +68,15 @@ pub(super) fn prepare(service: &Service) -> Result<Command> {
     let mut command = service.command()?;
     command.args(["sh", "-c", START, "sh"]).arg(settings);
     Ok(command)
+}
+
+/// Starts it again in its old mounts, where its containers' are, with all that it has left.
+pub(super) fn again(service: &Service, command: &mut Command) -> Result<()> {
+    // The kernel ends its containerd with it. Nobody may have waited for either, and then their numbers look alive.
+    leftovers::remove_file(&service.run.join("dockerd.pid"))?;
+    leftovers::remove_file(&service.run.join("exec/containerd/containerd.pid"))?;
+    command.env("PATH", packages::search_path());
+    command.args(["dockerd", "--config-file"]);
+    command.arg(settings(&service.run));
+    Ok(())
 }

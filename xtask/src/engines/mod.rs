@@ -8,6 +8,7 @@ pub(crate) mod session;
 
 mod dockerd;
 mod download;
+mod fall;
 pub(crate) mod leftovers;
 mod podman;
 mod processes;
@@ -24,6 +25,7 @@ use crate::say::say;
 use release::Release;
 use session::Session;
 
+pub(crate) use fall::Fallen;
 pub(crate) use service::Service;
 
 /// The engines that a workspace can have of its own.

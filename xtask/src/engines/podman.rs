@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 use super::processes::PODMAN_CONFIG;
 use super::service::{Service, is_root};
 use super::user::{self, User};
-use super::{leftovers, packages};
+use super::{Kind, leftovers, packages};
 use crate::consent::Consent;
 use crate::workspace::run as done;
 
@@ -135,6 +135,17 @@ fn in_private_mounts(service: &Service) -> Result<Command> {
 fn serve(service: &Service) -> [String; 5] {
     let address = address(&service.run);
     ["podman", "system", "service", "--time=0", &address].map(str::to_owned)
+}
+
+/// Starts it again in its old mounts, with all that it has left.
+pub(super) fn again(service: &Service, command: &mut Command) -> Result<()> {
+    if service.kind == Kind::PodmanRootless && is_root() {
+        let user = user::find()?.context("the rootless engine has no user")?;
+        command.args(user.become_it());
+    }
+    command.args(["env", "-i"]);
+    command.args(environment(service)).args(serve(service));
+    Ok(())
 }
 
 /// What whoever acts for the engine's user has in the environment.

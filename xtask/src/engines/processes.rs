@@ -31,9 +31,15 @@ impl Mark {
 
     /// The service itself.
     pub(crate) fn service(&self) -> Result<Option<Pid>> {
+        Ok(self.services()?.first().copied())
+    }
+
+    /// The service and what it has become: rootless Podman runs in a child of its first process.
+    pub(crate) fn services(&self) -> Result<Vec<Pid>> {
         let (program, argument) = &self.service;
-        let found = self.select(|pid| is_service(&cmdline(pid), program, argument))?;
-        Ok(found.first().copied())
+        let mut found = self.select(|pid| is_service(&cmdline(pid), program, argument))?;
+        found.sort_by_key(|pid| Pid::as_raw(Some(*pid)));
+        Ok(found)
     }
 
     /// What runs inside the engine's containers.

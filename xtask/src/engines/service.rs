@@ -103,7 +103,7 @@ impl Service {
         self.run.exists()
     }
 
-    fn log(&self) -> PathBuf {
+    pub(super) fn log(&self) -> PathBuf {
         self.run.join("log")
     }
 
@@ -188,6 +188,11 @@ impl Service {
         let tail = tail(&self.log());
         self.clear()?;
         bail!("{what}; the end of its log:\n{tail}");
+    }
+
+    /// The end of its log.
+    pub(super) fn last_words(&self) -> String {
+        tail(&self.log())
     }
 
     /// Stops the service and removes all that was its own; false when there was nothing.
