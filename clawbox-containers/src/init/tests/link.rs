@@ -1,13 +1,17 @@
 //! Frames, over a socket and in memory.
 
 use super::*;
-use crate::init::link::{Frame, LinkReader, LinkWriter, Pipe};
+use crate::init::{
+    link::{Frame, LinkReader, LinkWriter, Pipe},
+    streams::Input,
+};
 use bytes::BytesMut;
 use clawbox_init::protocol::{
     Command, End, FROM_INIT_BYTES, Question, Questions, Step, Strings, put_text,
 };
 use futures_util::FutureExt;
 use io::ErrorKind::{BrokenPipe, InvalidData, InvalidInput, UnexpectedEof};
+use std::future::poll_fn;
 
 fn strings(words: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -257,6 +261,11 @@ async fn a_message_that_no_frame_holds_is_not_sent() {
     .await;
 }
 
+async fn write(input: &mut Input, bytes: &[u8]) {
+    let written = poll_fn(|context| input.poll_write(context, bytes)).await;
+    assert_eq!(written.unwrap(), bytes.len());
+}
+
 #[tokio::test]
 async fn three_pipes_come_with_their_frame() {
     within(async {
@@ -270,12 +279,12 @@ async fn three_pipes_come_with_their_frame() {
         assert!(peer.hear().await.unwrap().descriptors.is_empty());
         let heard = peer.hear().await.unwrap();
         let [stdin, stdout, stderr] = heard.descriptors.try_into().unwrap();
-        let mut byte = [0];
-        assert_eq!(
-            rustix::io::read(&stdin, &mut byte).unwrap(),
-            0,
-            "input is at its end"
-        );
+        let mut bytes = [0; 4];
+        write(&mut streams.stdin, b"in").await;
+        assert_eq!(rustix::io::read(&stdin, &mut bytes).unwrap(), 2);
+        assert_eq!(&bytes[..2], b"in");
+        drop(streams.stdin);
+        assert_eq!(rustix::io::read(&stdin, &mut bytes).unwrap(), 0);
         let mut buffer = BytesMut::new();
         for (theirs, ours, text) in [
             (stderr, &mut streams.stderr, "err"),
