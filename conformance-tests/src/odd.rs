@@ -1,5 +1,6 @@
 //! Answers that no engine should give, to try a decoder with: property tests with `proptest`.
 
+use clawbox_containers::facts::{Observed, ObservedFacts};
 use proptest::{
     collection::{btree_map, vec},
     prelude::*,
@@ -7,6 +8,15 @@ use proptest::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+/// Facts as a process meets them: a variable that was taken away is one that is not there.
+#[must_use]
+pub fn met(mut facts: ObservedFacts) -> ObservedFacts {
+    if let Observed::Seen(environment) = &mut facts.environment {
+        environment.0.retain(|_, value| value.is_some());
+    }
+    facts
+}
 
 /// Values that belong somewhere else, or nowhere.
 pub fn value() -> impl Strategy<Value = Value> {
