@@ -159,6 +159,8 @@ impl Story {
         let by_others = matches!(end, (Failed, Some(137)) | (Lost, None));
         // Docker's word for an end that it was not there to see.
         let missed = end == (Failed, Some(255));
+        // A Docker that starts again asks those to end that still run.
+        let asked_to = end == (Failed, Some(143));
         let own = match (self.asked, self.done) {
             (Asked::Stay, Done::Removed) => by_others,
             (Asked::Stay, _) => end.0 == Killed,
@@ -166,7 +168,7 @@ impl Story {
             (Asked::Exit(0) | Asked::Print(_), _) => end == (Completed, Some(0)),
             (Asked::Exit(code), _) => end == (Failed, Some(code)),
         };
-        own || (engine_killed && (by_others || missed))
+        own || (engine_killed && (by_others || missed || asked_to))
     }
 }
 
@@ -228,6 +230,9 @@ mod tests {
         let missed = story(Asked::Stay, Done::Removed, Failed, Some(255));
         assert_eq!(missed.judge(&killed(4_000, 9_000)), None);
         assert_eq!(missed.judge(&[]), Some(Wrong::Status));
+        let asked_to = story(Asked::Stay, Done::Removed, Failed, Some(143));
+        assert_eq!(asked_to.judge(&killed(4_000, 9_000)), None);
+        assert_eq!(asked_to.judge(&[]), Some(Wrong::Status));
         assert_eq!(fallen.judge(&killed(0, 999)), Some(Wrong::Status));
         assert_eq!(fallen.judge(&killed(5_001, 9_000)), Some(Wrong::Status));
         let stopped = trouble(Kind::Stopped, 4_000, 9_000);
