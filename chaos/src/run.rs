@@ -338,6 +338,9 @@ fn selector() -> BTreeMap<String, String> {
     BTreeMap::from([("clawbox.schema".to_owned(), "1".to_owned())])
 }
 
+/// How long an engine that was away may still take a container for running that has ended meanwhile, in milliseconds.
+const LAG: u64 = 3_000;
+
 /// Looks at the engine for containers that run after their deadline, whoever should have ended them.
 struct Overdue {
     found: Arc<Mutex<BTreeSet<String>>>,
@@ -349,6 +352,7 @@ impl Overdue {
         let found = Arc::<Mutex<BTreeSet<String>>>::default();
         let noted = Arc::clone(&found);
         let task = tokio::spawn(async move {
+            let mut suspects = BTreeMap::<String, u64>::new();
             loop {
                 sleep(Duration::from_secs(1)).await;
                 let asked = now();
@@ -358,16 +362,22 @@ impl Overdue {
                 else {
                     continue;
                 };
+                let known = std::mem::take(&mut suspects);
                 for container in listed {
                     let deadline = container.labels.get("clawbox.deadline");
                     let deadline = deadline.and_then(|it| it.parse::<u64>().ok());
                     let is_ours =
                         container.labels.get("clawbox.container_id") == Some(&container.name);
                     let over = deadline.is_some_and(|it| it * 1_000 + LATE < asked);
-                    if is_ours && over && container.phase == EnginePhase::Running {
-                        let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
-                        noted.insert(container.name);
+                    if !is_ours || !over || container.phase != EnginePhase::Running {
+                        continue;
                     }
+                    let since = known.get(&container.name).copied().unwrap_or(asked);
+                    if since + LAG < asked {
+                        let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+                        noted.insert(container.name.clone());
+                    }
+                    suspects.insert(container.name, since);
                 }
             }
         });

@@ -23,9 +23,10 @@ use clawbox_containers::{
         ListedContainer, OutputChunk, OutputChunks, PullProgress, Removal, Signal,
     },
     init::Carrier,
+    output_end::output_ended,
     types::{ContainerId, EngineInfo, ImageRef, OutputStream, PullPolicy},
 };
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
@@ -205,9 +206,8 @@ impl ContainerEngine for DockerEngine {
             stderr: true,
             ..AttachContainerOptions::default()
         };
-        let attached = self
-            .client()
-            .await?
+        let client = self.client().await?.clone();
+        let attached = client
             .attach_container(&id.to_string(), Some(options))
             .await
             .map_err(self.failed(Call::Container))?;
@@ -215,7 +215,16 @@ impl ContainerEngine for DockerEngine {
         let chunks = attached
             .output
             .map(move |item| chunk(item.map_err(&failed)?));
-        Ok(chunks.boxed())
+        let (failed, id) = (self.failed(Call::Container), id.to_string());
+        let end = stream::once(async move {
+            output_ended(|| async {
+                let answer = client.inspect_container(&id, None).await;
+                decode::inspection(answer.map_err(&failed)?)
+            })
+            .await
+        });
+        let broken_off = end.filter_map(|end| future::ready(end.err().map(Err)));
+        Ok(chunks.chain(broken_off).boxed())
     }
 
     async fn logs(&self, id: &ContainerId) -> EngineResult<OutputChunks> {

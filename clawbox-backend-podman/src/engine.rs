@@ -17,11 +17,12 @@ use clawbox_containers::{
     aspects::Init,
     endpoint::{Candidates, Endpoint, EndpointError},
     engine::{
-        EngineError, EngineErrorKind, EnginePhase, EngineResult, EngineWarning, ImageFacts,
-        Inspection, ListedContainer, OutputChunk, OutputChunks, PullProgress, Removal, Signal,
+        EngineError, EngineErrorKind, EngineResult, EngineWarning, ImageFacts, Inspection,
+        ListedContainer, OutputChunk, OutputChunks, PullProgress, Removal, Signal,
     },
     facts::Observed,
     init::Carrier,
+    output_end::output_ended,
     types::{ContainerId, EngineInfo, ImageRef, PullPolicy},
 };
 use futures_util::{StreamExt, TryStreamExt, future, stream};
@@ -241,7 +242,7 @@ impl ContainerEngine for PodmanEngine {
     async fn attach(&self, id: &ContainerId) -> EngineResult<OutputChunks> {
         let stream = self.direct().await?.attach(&id.to_string()).await?;
         let (endpoint, id) = (self.endpoint.clone(), id.clone());
-        let end = stream::once(async move { end_of_output(Direct(&endpoint), &id).await });
+        let end = stream::once(async move { output_ended(|| look(Direct(&endpoint), &id)).await });
         let broken_off = end.filter_map(|end| future::ready(end.err().map(Err)));
         Ok(frames::chunks(stream).chain(broken_off).boxed())
     }
@@ -329,22 +330,6 @@ async fn not_run(service: Direct<'_>, id: &str) -> EngineResult<Option<i32>> {
         sleep(pause).await;
     }
     Ok(None)
-}
-
-/// The output of a service that was killed ends as that of a container does: the container tells them apart. Its state
-/// may come a little after its last byte.
-async fn end_of_output(service: Direct<'_>, id: &ContainerId) -> EngineResult<()> {
-    for millis in LOOKS {
-        match look(service.clone(), id).await {
-            Ok(seen) if seen.state.phase == EnginePhase::Running => {
-                sleep(Duration::from_millis(millis)).await;
-            }
-            Err(error) if error.kind() != EngineErrorKind::NotFound => return Err(error),
-            Ok(_) | Err(_) => return Ok(()),
-        }
-    }
-    let text = "podman closed the connection for the output while the container runs";
-    Err(EngineError::new(EngineErrorKind::Unavailable, text))
 }
 
 /// A file for the service alone, in this user's runtime directory where there is one. It is gone when this is dropped.

@@ -33,6 +33,7 @@ pub mod init;
 pub mod kernel;
 mod labels;
 mod manager;
+pub mod output_end;
 mod owner;
 pub mod plan;
 pub mod policy;
