@@ -11,6 +11,7 @@ use crate::{
     engine::MockEngine,
     errno::Errno,
     fault::Effect,
+    process::Process,
     program::{Exit, Program},
     run::{Command, KILLED, Run},
     seccomp::Filter,
@@ -20,7 +21,8 @@ use answers::Eyes;
 use clawbox_containers::{
     engine::{EngineError, EngineErrorKind, EnginePhase, EngineResult},
     init::{
-        CONTAINER_INIT_DIR, CONTAINER_INIT_SOCKET, Frame, InitLink, LinkReader, LinkWriter, Pipe,
+        CONTAINER_INIT, CONTAINER_INIT_DIR, CONTAINER_INIT_SOCKET, CONTAINER_INIT_WAIT, Frame,
+        InitLink, LinkReader, LinkWriter, Pipe,
     },
 };
 use clawbox_init::protocol::{End, FromInit, MAIN_RUN, Questions, RUNS, Step, Strings, ToInit};
@@ -314,7 +316,11 @@ impl ProcessOne {
         held.files
             .enter(&command.working_dir)
             .map_err(|errno| (Step::Directory, errno))?;
-        let program = self.container.image.program(&command.argv);
+        let program = if command.argv == [CONTAINER_INIT, CONTAINER_INIT_WAIT] {
+            Some(Arc::new(|_: Process| pending::<()>()) as Arc<dyn Program>)
+        } else {
+            self.container.image.program(&command.argv)
+        };
         let program = program.ok_or_else(|| (Step::Program, held.files.why_not(&command.argv)))?;
         held.fork().map_err(|errno| (Step::Fork, errno))?;
         Ok(program)

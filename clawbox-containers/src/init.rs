@@ -30,6 +30,8 @@ use std::{fmt, path::PathBuf, sync::Arc};
 pub const CONTAINER_INIT_DIR: &str = "/.clawbox";
 /// Process 1's program, in every container.
 pub const CONTAINER_INIT: &str = "/.clawbox/init";
+/// The program's argument for a command that does nothing until it is killed.
+pub const CONTAINER_INIT_WAIT: &str = "wait";
 /// The socket that process 1 connects to.
 pub const CONTAINER_INIT_SOCKET: &str = "/.clawbox/control.sock";
 

@@ -33,12 +33,23 @@ use crate::say::give_up;
 fn run(socket: Option<&CStr>) -> ! {
     let Some(socket) = socket else {
         give_up(format_args!(
-            "one argument is taken, the path of the control socket"
+            "one argument is taken, the path of the control socket or `wait`"
         ));
     };
+    if socket == c"wait" {
+        wait();
+    }
     match supervise::Supervisor::new(socket) {
         Ok(supervisor) => supervisor.run(),
         Err(failed) => give_up(format_args!("{failed}")),
+    }
+}
+
+/// A command that does nothing until a signal ends it, for a container that is given its commands later.
+fn wait() -> ! {
+    loop {
+        // Interrupted, by a signal that ends nothing: it goes on.
+        let _ = sys::poll(&mut [], None);
     }
 }
 

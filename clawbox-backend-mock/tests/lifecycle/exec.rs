@@ -2,10 +2,10 @@
 
 use super::{agent, request, rig, rig_with};
 use clawbox_backend_mock::{Errno, Exit, Fault, InitFault, Op, Process, Script};
-use clawbox_containers::{ContainerBackend, ContainerError, ContainerSecurityConfig};
+use clawbox_containers::{ContainerBackend, ContainerError, ContainerSecurityConfig, Sandbox};
 use clawbox_types::{ContainerStatus, ExecRequest};
 use futures_util::{FutureExt, future::join_all};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     io::AsyncReadExt,
     time::{Instant, sleep},
@@ -168,4 +168,18 @@ async fn none_outlives_its_container_and_none_runs_without_a_link() {
         matches!(run, Err(ContainerError::InvalidState { .. })),
         "{run:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sandbox_takes_no_command_of_its_own() {
+    let rig = rig();
+    let given = [request("sleeper"), request("sleeper").with_args(["more"])];
+    for request in given {
+        let opened = Sandbox::open(Arc::new(rig.backend.clone()), request).await;
+        let Err(ContainerError::InvalidRequest { violations }) = opened else {
+            panic!("{opened:?}");
+        };
+        assert_eq!(violations[0].field, "command");
+    }
+    assert!(rig.backend.list().is_empty());
 }

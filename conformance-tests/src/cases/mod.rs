@@ -23,6 +23,7 @@ mod output;
 mod policy;
 mod proxy;
 mod refusal;
+mod sandbox;
 mod stdin;
 mod streams;
 mod syscalls;
@@ -31,7 +32,7 @@ mod workspace;
 
 use crate::case::Case;
 
-const AREAS: [&[Case]; 28] = [
+const AREAS: [&[Case]; 29] = [
     identity::CASES,
     lifecycle::CASES,
     exit::CASES,
@@ -54,6 +55,7 @@ const AREAS: [&[Case]; 28] = [
     exec::CASES,
     stdin::CASES,
     streams::CASES,
+    sandbox::CASES,
     image::CASES,
     hostile::CASES,
     refusal::CASES,
