@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::consent::{Consent, in_ci};
@@ -13,7 +13,7 @@ use crate::image::Fixture;
 use crate::interrupt;
 use crate::matrix;
 use crate::steps::Steps;
-use crate::workspace::{cargo, run as done};
+use crate::workspace::{self, cargo, run as done};
 
 /// The tests of the rootless engine, which its user runs: the arguments of a `cargo test` for each.
 const AS_ROOTLESS_USER: &[&[&str]] = &[
@@ -113,6 +113,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let kinds = [Kind::Docker, Kind::PodmanRootful];
         done(engines.tell(&mut cargo(args)?, &kinds))
     });
+    steps.step("examples", examples);
     if !AS_ROOTLESS_USER.is_empty() && engines.session(Kind::PodmanRootless).is_some() {
         steps.step("tests, as the rootless user", || engines.test_as_user());
     }
@@ -130,6 +131,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     });
     steps.step("feature combinations", features::check);
     steps.finish()
+}
+
+/// Each runs to its end: on the mock where it finds no engine.
+fn examples() -> Result<()> {
+    let folder = workspace::root()?.join("clawbox/examples");
+    for entry in std::fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))? {
+        let path = entry?.path();
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let name = name.with_context(|| format!("{} is no example", path.display()))?;
+        let args = ["run", "--quiet", "-p", "clawbox", "--all-features"];
+        done(cargo(args)?.args(["--example", name]))?;
+    }
+    Ok(())
 }
 
 /// The engines that the tests run on.
