@@ -39,15 +39,10 @@ fn alone(arguments: &[&str]) -> Output {
 #[test]
 fn it_takes_one_argument_the_path_of_a_socket_that_is_there() {
     let long = "x".repeat(108);
+    let usage = "one argument is taken, the path of the control socket or `wait`";
     for (arguments, reason) in [
-        (
-            &[][..],
-            "one argument is taken, the path of the control socket",
-        ),
-        (
-            &["a", "b"],
-            "one argument is taken, the path of the control socket",
-        ),
+        (&[][..], usage),
+        (&["a", "b"], usage),
         (&["/nonexistent"], "connect to /nonexistent: errno 2"),
         (&["/dev/null"], "connect to /dev/null: errno 111"),
         (&[long.as_str()], &format!("connect to {long}: errno 36")),
