@@ -167,7 +167,7 @@ impl Container {
             let words = format!("the first process: {errno}");
             return Err(EngineError::new(EngineErrorKind::Refused, words));
         }
-        self.run(command, Streams::Container, program);
+        self.run(command, Streams::Container(None), program);
         Ok(())
     }
 

@@ -106,8 +106,7 @@ impl Process {
         Filter::of(&self.plan().seccomp)
     }
 
-    /// Its standard input. Nothing is attached to the container's own, which is `/dev/null`: a read is at the
-    /// end of it at once. A command that is run later has what came with it.
+    /// Its standard input: what came with the command, and else `/dev/null`, where a read is at the end at once.
     pub fn stdin(&self) -> impl AsyncRead + Send + Unpin + 'static {
         self.0.run.streams.stdin()
     }

@@ -281,7 +281,7 @@ impl ProcessOne {
             }
         }
         let streams = if own {
-            Some(Streams::Container)
+            Streams::of_container(pipes)
         } else {
             Streams::of(pipes)
         };
@@ -354,7 +354,7 @@ impl ProcessOne {
             Exit::Code(code) => End::Code(code),
             Exit::Signal(signal) => End::Signal(u8::try_from(signal).unwrap_or(u8::MAX)),
         };
-        let oom_kills = Some(self.container.held().oom_kills);
+        let oom_kills = (run == MAIN_RUN).then(|| self.container.held().oom_kills);
         self.say(FromInit::Ended {
             run,
             end,

@@ -174,7 +174,7 @@ impl Run {
             return;
         }
         match &self.streams {
-            Streams::Container => self.container.print(stream, bytes).await,
+            Streams::Container(_) => self.container.print(stream, bytes).await,
             Streams::Own(own) => own.print(stream, bytes).await,
         }
     }

@@ -12,8 +12,8 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 pub(crate) enum Streams {
-    /// The container's.
-    Container,
+    /// The container's, and what its command reads, if anything.
+    Container(Option<Arc<Mutex<DuplexStream>>>),
     Own(Own),
 }
 
@@ -31,13 +31,16 @@ struct Output {
 }
 
 impl Streams {
+    /// The container's own, with what came to be read. `None`: it is not in memory, or too much.
+    pub(crate) fn of_container(pipes: Vec<Pipe>) -> Option<Self> {
+        let mut streams = in_memory(pipes)?.into_iter();
+        let stdin = streams.next().map(|stream| Arc::new(Mutex::new(stream)));
+        streams.next().is_none().then_some(Self::Container(stdin))
+    }
+
     /// The three that came with a command, which must be in memory.
     pub(crate) fn of(pipes: Vec<Pipe>) -> Option<Self> {
-        let memory = |pipe| match pipe {
-            Pipe::Memory(stream) => Some(stream),
-            Pipe::Descriptor(_) => None,
-        };
-        let streams: Option<Vec<_>> = pipes.into_iter().map(memory).collect();
+        let streams = in_memory(pipes);
         let [stdin, stdout, stderr] = <[_; 3]>::try_from(streams?).ok()?;
         Some(Self::Own(Own {
             stdin: Arc::new(Mutex::new(stdin)),
@@ -48,10 +51,18 @@ impl Streams {
 
     pub(crate) fn stdin(&self) -> Stdin {
         Stdin(match self {
-            Self::Container => None,
+            Self::Container(stdin) => stdin.clone(),
             Self::Own(own) => Some(Arc::clone(&own.stdin)),
         })
     }
+}
+
+fn in_memory(pipes: Vec<Pipe>) -> Option<Vec<DuplexStream>> {
+    let memory = |pipe| match pipe {
+        Pipe::Memory(stream) => Some(stream),
+        Pipe::Descriptor(_) => None,
+    };
+    pipes.into_iter().map(memory).collect()
 }
 
 impl Own {
@@ -93,7 +104,7 @@ impl Output {
     }
 }
 
-/// A command's standard input. The container's own is `/dev/null`, which is at its end at once.
+/// A command's standard input. Where there is none it is `/dev/null`, which is at its end at once.
 pub(crate) struct Stdin(Option<Arc<Mutex<DuplexStream>>>);
 
 impl AsyncRead for Stdin {

@@ -74,8 +74,8 @@ async fn a_run_outlives_its_service(given: String) {
         (exit.status, exit.exit_code, exit.signal),
         (ContainerStatus::Failed, Some(7), None)
     );
-    // What it printed since went to a connection that was no more, and that is told.
-    assert_eq!(output.stdout.text(), "before\n");
+    // What it printed since went to a connection that was no more, and is read from the log, which need not have it all.
+    assert_eq!(output.stdout.text(), "before\nafter\n");
     assert!(exit.output_incomplete && output.incomplete);
 
     assert_eq!(backend.cleanup_stopped().await.unwrap(), 1);

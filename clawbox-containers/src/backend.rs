@@ -1,8 +1,13 @@
 //! The seam above: what agent code holds.
 
 use crate::{
-    capture::OutputFollower, engine::EnginePhase, error::ContainerResult, exec::ExecHandle,
-    owner::Liveness, token::ContainerTokenStore,
+    capture::OutputFollower,
+    engine::EnginePhase,
+    error::ContainerResult,
+    exec::{ExecHandle, ExecStdin},
+    log::Logs,
+    owner::Liveness,
+    token::ContainerTokenStore,
 };
 use async_trait::async_trait;
 use clawbox_types::{
@@ -33,7 +38,8 @@ pub trait ContainerBackend: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// What the policy refuses, before the engine is asked; `AlreadyExists` for an identity in use, which is
+    /// What the policy refuses, before the engine is asked; `Unsupported` for a standard input where process 1 is the
+    /// engine's; `AlreadyExists` for an identity in use, which is
     /// not touched; `LimitReached`; `ShutDown`; `ImageNotFound`; `PolicyNotEnforced`; `StartFailed`; and the engine's
     /// own troubles.
     async fn spawn(&self, request: ContainerSpawnRequest) -> ContainerResult<ContainerInfo>;
@@ -60,6 +66,16 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// `NotFound`.
     fn follow_output(&self, id: &ContainerId) -> ContainerResult<OutputFollower>;
 
+    /// The container's output from its beginning, in the order in which it came, each piece with its stream and the time
+    /// when it came here: up to now, or, where it is followed, to its end. It is read from what is kept, so a slow reader
+    /// loses nothing of that and holds nobody up; what was printed beyond the limit is told at the end. Pieces of one
+    /// stream that come within 10 ms are one, and 16,384 are told apart.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    fn logs(&self, id: &ContainerId, follow: bool) -> ContainerResult<Logs>;
+
     /// Runs a further command in a running container, under the same user and the same policy, and returns when it
     /// has ended, with what it printed. Its standard input is what the request brings. At its own deadline its process
     /// group is killed, and the container lives on. Dropping the future kills the command.
@@ -84,6 +100,15 @@ pub trait ContainerBackend: Send + Sync + 'static {
         id: &ContainerId,
         request: ExecRequest,
     ) -> ContainerResult<ExecHandle>;
+
+    /// Takes the standard input of the container's own command, once: what is written to it the command reads, and
+    /// shutting or dropping it is the end. As long as nobody takes it, the command waits for it.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `InvalidState` where the container does not run; `Unsupported` where it was not
+    /// [asked for](ContainerSpawnRequest::stdin) or is taken already, and in a container that was adopted.
+    fn take_stdin(&self, id: &ContainerId) -> ContainerResult<ExecStdin>;
 
     /// Ends the container and removes it from the engine: token revoked first, then `SIGTERM`, then `SIGKILL`.
     /// Its output and its exit stay to be read until [`cleanup_stopped`](Self::cleanup_stopped).

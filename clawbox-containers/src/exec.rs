@@ -1,7 +1,9 @@
 //! A further command as its caller holds it: standard input, output as it comes, and the end.
 
 use crate::{engine::OutputChunk, error::ContainerResult};
-use clawbox_types::{CapturedStream, ContainerOutput, ExecEnd, ExecReport, OutputStream};
+use clawbox_types::{
+    CapturedStream, ContainerOutput, ExecEnd, ExecReport, OutputStream, TerminalSize,
+};
 use futures_util::{
     FutureExt, StreamExt,
     future::{BoxFuture, try_join},
@@ -14,7 +16,7 @@ use std::{
 };
 use tokio::io::AsyncWrite;
 
-/// A command's standard input. Shutting it, or dropping it, is the end that the command reads. What the command does
+/// A command's standard input, a further one's or a container's own. Shutting it, or dropping it, is the end that the command reads. What the command does
 /// not take any more, or after its end, is [`io::ErrorKind::BrokenPipe`].
 pub type ExecStdin = Pin<Box<dyn AsyncWrite + Send>>;
 
@@ -34,6 +36,30 @@ pub struct ExecHandle {
     pub output: ExecOutput,
     /// The end. Dropping it kills the command's process group.
     pub running: ExecRunning,
+    /// Where the request asked for one. Both other streams are its: what is typed, and what it shows, as standard output.
+    /// Its input cannot be shut, as a terminal's end is typed.
+    pub terminal: Option<Terminal>,
+}
+
+/// The terminal of a command.
+pub struct Terminal(Box<Resize>);
+
+type Resize = dyn Fn(TerminalSize) -> io::Result<()> + Send + Sync;
+
+impl Terminal {
+    /// One that is resized by `resize`.
+    pub fn new(resize: impl Fn(TerminalSize) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self(Box::new(resize))
+    }
+
+    /// Changes its size, of which whoever runs in front is told (`SIGWINCH`).
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn resize(&self, size: TerminalSize) -> io::Result<()> {
+        (self.0)(size)
+    }
 }
 
 /// The end of a command to come. Dropping it kills the command's process group.
@@ -70,6 +96,7 @@ impl ExecHandle {
             stdin,
             mut output,
             running,
+            terminal: _terminal,
         } = self;
         drop(stdin);
         let mut kept = ContainerOutput::default();
@@ -107,6 +134,12 @@ fn keep(output: &mut ContainerOutput, chunk: &OutputChunk, limit: usize) {
 impl fmt::Debug for ExecHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExecHandle").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Terminal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terminal").finish_non_exhaustive()
     }
 }
 

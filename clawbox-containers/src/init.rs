@@ -10,13 +10,14 @@ mod link;
 mod place;
 mod session;
 mod streams;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use exec::{NotRun, code_and_signal, execute};
 pub use link::{Frame, InitLink, LinkReader, LinkWriter, Pipe};
 pub(crate) use place::{Place, Places, Reception, forget_places};
-pub(crate) use session::{Errand, Interview, ProcessOne, RunEvent};
+pub(crate) use session::{Errand, Gone, Interview, ProcessOne, RunEvent};
 
 use crate::{
     ManagerConfig,

@@ -7,11 +7,13 @@ mod ending;
 mod exec;
 mod lifecycle;
 mod orphans;
+mod output;
 mod process_one;
 mod reaper;
 mod registry;
 mod shutdown;
 mod state;
+mod stdin;
 
 use crate::{
     backend::{ContainerBackend, Grace, ShutdownReport, SurveyedContainer},
@@ -19,8 +21,9 @@ use crate::{
     config::{ContainerSecurityConfig, ManagerConfig},
     engine::{ContainerEngine, EngineWarning, PullProgress},
     error::{ContainerError, ContainerResult},
-    exec::ExecHandle,
+    exec::{ExecHandle, ExecStdin},
     init::Places,
+    log::{LogReader, Logs},
     owner::{Claim, Lease, OwnerId},
     policy::SecurityPolicy,
     proxy::{CONTAINER_SOCKET, proxy_dir},
@@ -134,7 +137,7 @@ impl<E: ContainerEngine> ContainerManager<E> {
                     engine,
                     timeouts: config.timeouts,
                 },
-                registry: Registry::new(config.max_containers),
+                registry: Registry::new(config.max_containers, config.clock),
                 tokens: Arc::default(),
                 owner: OwnerId::generate(),
                 lease: Mutex::default(),
@@ -272,6 +275,11 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
         Ok(OutputFollower::new(Arc::clone(&record.capture)))
     }
 
+    fn logs(&self, id: &ContainerId, follow: bool) -> ContainerResult<Logs> {
+        let record = self.shared.registry.find(id)?;
+        Ok(LogReader::of(Arc::clone(&record.capture), follow))
+    }
+
     async fn exec(&self, id: &ContainerId, request: ExecRequest) -> ContainerResult<ExecReport> {
         let record = self.shared.registry.get(id);
         if record.is_some_and(|record| record.recovered && !record.has_ended()) {
@@ -290,6 +298,10 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
         request: ExecRequest,
     ) -> ContainerResult<ExecHandle> {
         self.shared.exec_stream(id, request).await
+    }
+
+    fn take_stdin(&self, id: &ContainerId) -> ContainerResult<ExecStdin> {
+        self.shared.take_stdin(id)
     }
 
     async fn kill(&self, id: &ContainerId) -> ContainerResult<()> {

@@ -48,15 +48,15 @@ impl fmt::Display for Lost {
     }
 }
 
-/// The descriptors that came with a frame.
+/// The descriptors that came with a frame, the first places first.
 pub(crate) type Passed = [Option<Fd>; PIPES as usize];
 
 /// A frame whose payload is in the buffer.
 pub(crate) struct Frame {
     pub(crate) kind: u8,
     pub(crate) length: usize,
-    /// All of them or none.
-    pub(crate) pipes: Option<[Fd; PIPES as usize]>,
+    /// As many as its header said.
+    pub(crate) pipes: Passed,
 }
 
 pub(crate) struct Link {
@@ -111,14 +111,10 @@ impl Link {
         if came != usize::from(header.pipes) {
             return Err(Malformed::Value.into());
         }
-        let pipes = match core::mem::take(&mut self.passed) {
-            [Some(input), Some(output), Some(error)] => Some([input, output, error]),
-            _ => None,
-        };
         Ok(Some(Frame {
             kind: header.kind,
             length,
-            pipes,
+            pipes: core::mem::take(&mut self.passed),
         }))
     }
 

@@ -2,8 +2,9 @@
 
 use core::ffi::CStr;
 
+use crate::link::Passed;
 use crate::memory::{ARGUMENTS, ENVIRONMENT};
-use crate::protocol::{Command, PIPES, Step};
+use crate::protocol::{Command, Step};
 use crate::sys::{self, Errno, Fd, Pid, Way};
 
 /// Where programs are looked for when the command's environment has no `PATH`.
@@ -72,26 +73,29 @@ pub(crate) fn outcome(from: &Fd) -> Option<Outcome> {
     }
 }
 
+/// Whether all three streams are a terminal's, which a command may have in place of pipes.
+fn are_terminal(pipes: &Passed) -> bool {
+    pipes
+        .iter()
+        .all(|end| end.as_ref().is_some_and(sys::is_terminal))
+}
+
 /// Makes a process for a command.
-pub(crate) fn start(
-    command: &Command<'_>,
-    pipes: Option<[Fd; PIPES as usize]>,
-) -> Result<Starting, Failure> {
+pub(crate) fn start(command: &Command<'_>, pipes: Passed) -> Result<Starting, Failure> {
     if command.argv.count() == 0 {
         return Err(at(Step::Program)(Errno::EINVAL));
     }
-    if let Some([input, output, error]) = &pipes {
-        for (end, way) in [(input, Way::Out), (output, Way::In), (error, Way::In)] {
-            if !sys::is_pipe(end, way).map_err(at(Step::Pipes))? {
-                return Err(at(Step::Pipes)(Errno::EINVAL));
-            }
+    let in_terminal = are_terminal(&pipes);
+    for (end, way) in pipes.iter().flatten().zip([Way::Out, Way::In, Way::In]) {
+        if !in_terminal && !sys::is_pipe(end, way).map_err(at(Step::Pipes))? {
+            return Err(at(Step::Pipes)(Errno::EINVAL));
         }
     }
     let (outcome, tell) = sys::pipe().map_err(at(Step::Fork))?;
     match sys::fork().map_err(at(Step::Fork))? {
         Some(pid) => Ok(Starting { pid, outcome }),
         None => {
-            let failure = become_command(command, pipes.as_ref());
+            let failure = become_command(command, &pipes, in_terminal);
             // There is nobody else to tell: this process's end says the rest.
             let _ = sys::write(&tell, &failure.encode());
             sys::exit(failure.exit_code())
@@ -100,8 +104,8 @@ pub(crate) fn start(
 }
 
 /// In the new process. It only comes back where that fails.
-fn become_command(command: &Command<'_>, pipes: Option<&[Fd; PIPES as usize]>) -> Failure {
-    match prepare(command, pipes) {
+fn become_command(command: &Command<'_>, pipes: &Passed, in_terminal: bool) -> Failure {
+    match prepare(command, pipes, in_terminal) {
         Ok(()) => Failure {
             step: Step::Program,
             errno: execute(command),
@@ -110,10 +114,13 @@ fn become_command(command: &Command<'_>, pipes: Option<&[Fd; PIPES as usize]>) -
     }
 }
 
-fn prepare(command: &Command<'_>, pipes: Option<&[Fd; PIPES as usize]>) -> Result<(), Failure> {
+fn prepare(command: &Command<'_>, pipes: &Passed, in_terminal: bool) -> Result<(), Failure> {
     sys::lead_session().map_err(at(Step::Fork))?;
-    for (stream, end) in pipes.into_iter().flatten().enumerate() {
+    for (stream, end) in pipes.iter().flatten().enumerate() {
         sys::make_stream(end, stream).map_err(at(Step::Pipes))?;
+    }
+    if in_terminal {
+        sys::control_by_terminal().map_err(at(Step::Pipes))?;
     }
     sys::change_directory(command.directory).map_err(at(Step::Directory))?;
     sys::release_signals().map_err(at(Step::Fork))

@@ -5,7 +5,7 @@ use core::fmt;
 use core::hint::black_box;
 
 use crate::answer::{self, answer};
-use crate::link::{Frame, Link, Lost};
+use crate::link::{Frame, Link, Lost, Passed};
 use crate::memory::{ANSWER, INCOMING, OUTGOING};
 use crate::protocol::{Command, End, FromInit, MAIN_RUN, Malformed, RUNS, Step, ToInit, VERSION};
 use crate::runs::{Place, Run, Runs};
@@ -208,7 +208,8 @@ impl Supervisor {
     fn obey(&mut self, frame: Frame, payload: &[u8]) -> Result<(), Lost> {
         let Frame { kind, pipes, .. } = frame;
         let message = ToInit::decode(kind, payload)?;
-        if pipes.is_some() && !matches!(message, ToInit::Run { .. }) {
+        let streams = pipes.iter().flatten().count();
+        if streams > 0 && !matches!(message, ToInit::Run { .. }) {
             return Err(Malformed::Value.into());
         }
         match message {
@@ -228,7 +229,7 @@ impl Supervisor {
                 if own != first || self.runs.by_number(run).is_some() {
                     return Err(Lost::OutOfOrder);
                 }
-                if !own && pipes.is_none() {
+                if !own && streams != pipes.len() {
                     return Err(Malformed::Value.into());
                 }
                 self.start(run, &command, pipes);
@@ -252,7 +253,7 @@ impl Supervisor {
         }
     }
 
-    fn start(&mut self, number: u32, command: &Command<'_>, pipes: Option<[Fd; 3]>) {
+    fn start(&mut self, number: u32, command: &Command<'_>, pipes: Passed) {
         let received = Moment::now();
         let Some(place) = self.runs.free() else {
             return self.tell_failed(
@@ -372,7 +373,10 @@ impl Supervisor {
 
     fn tell_ended(&mut self, run: u32, end: End, by_deadline: bool) {
         if self.link.is_some() {
-            let oom_kills = answer::oom_kills(self.answer);
+            // Of a further command nobody asks it, and it is waited for.
+            let oom_kills = (run == MAIN_RUN)
+                .then(|| answer::oom_kills(self.answer))
+                .flatten();
             self.send(&FromInit::Ended {
                 run,
                 end,

@@ -17,7 +17,8 @@
 //!   end of the container's own command nothing more is said: everything else ends with it.
 //! - **A command has three streams and nothing else**: no other descriptor, no signal blocked or ignored, exactly the
 //!   given arguments and environment, a session of its own. Descriptors that come over the socket are pipes and go the
-//!   right way, or they are closed and the command is refused.
+//!   right way, or all three are a terminal, which then controls that session; or they are closed and the command is
+//!   refused.
 //! - **It does not wait for anybody.** A manager that reads nothing for half a second loses the connection; a process
 //!   that holds back another holds back nothing here. What a manager sends that is none of the protocol costs the
 //!   connection, and before the command has come the container.

@@ -5,7 +5,7 @@
 use std::ffi::CString;
 
 use clawbox_init::protocol::{
-    Command, End, FROM_INIT_BYTES, FromInit, Header, Malformed, PIPES, Question, Questions,
+    Command, End, FROM_INIT_BYTES, FromInit, Header, INPUT, Malformed, PIPES, Question, Questions,
     STRINGS, Sink, Step, Strings, TO_INIT_BYTES, ToInit, put_text,
 };
 use proptest::collection::vec;
@@ -177,13 +177,13 @@ proptest! {
         match Header::decode(bytes, most) {
             Ok(header) => {
                 prop_assert!(header.length <= most);
-                prop_assert!(header.pipes == 0 || header.pipes == PIPES);
+                prop_assert!([0, INPUT, PIPES].contains(&header.pipes));
                 prop_assert_eq!(header.encode(), bytes);
             }
             Err(Malformed::TooLong) => prop_assert!(u32::from_le_bytes(bytes[..4].try_into().unwrap()) > most),
             Err(refused) => {
                 prop_assert_eq!(refused, Malformed::Value);
-                prop_assert!(bytes[6..] != [0, 0] || ![0, PIPES].contains(&bytes[5]));
+                prop_assert!(bytes[6..] != [0, 0] || ![0, INPUT, PIPES].contains(&bytes[5]));
             }
         }
     }

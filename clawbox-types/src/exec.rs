@@ -25,6 +25,9 @@ pub struct ExecRequest {
     /// what its caller writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdin: Option<Vec<u8>>,
+    /// A terminal of this size for its three streams, for a person to sit at. `None`: three pipes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<TerminalSize>,
     /// After how many milliseconds its process group is killed, while the container lives on.
     /// `None`: at the container's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,6 +46,7 @@ impl ExecRequest {
             env: BTreeMap::new(),
             working_dir: None,
             stdin: None,
+            terminal: None,
             timeout_ms: None,
             max_output_bytes: None,
         }
@@ -66,6 +70,13 @@ impl ExecRequest {
     #[must_use]
     pub fn with_stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// Gives it a terminal.
+    #[must_use]
+    pub const fn with_terminal(mut self, size: TerminalSize) -> Self {
+        self.terminal = Some(size);
         self
     }
 
@@ -104,6 +115,16 @@ impl ExecRequest {
         }
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
+}
+
+/// How large a terminal is, in characters. Zeros: nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TerminalSize {
+    /// From top to bottom.
+    pub rows: u16,
+    /// From left to right.
+    pub columns: u16,
 }
 
 /// How a further command ended.

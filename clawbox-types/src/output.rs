@@ -1,6 +1,7 @@
 //! What a container printed.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 /// One of a command's two output streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,6 +29,32 @@ impl CapturedStream {
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.bytes)
     }
+}
+
+/// What a container's log tells, in the order in which it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum LogEntry {
+    /// It printed something.
+    Printed {
+        /// On which of its streams.
+        stream: OutputStream,
+        /// When the first of it came.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+        /// What, byte for byte.
+        bytes: Vec<u8>,
+    },
+    /// It printed more than is kept. After everything that is, and at most once.
+    Dropped {
+        /// How many bytes of standard output.
+        stdout: u64,
+        /// How many bytes of standard error.
+        stderr: u64,
+    },
+    /// The connection to its streams broke before they ended, so that there may have been more. The last of all.
+    Incomplete,
 }
 
 /// What a container printed so far, or in all if it has ended.

@@ -52,6 +52,9 @@ pub struct ContainerSpawnRequest {
     pub working_dir: Option<String>,
     /// Directories of the host's, below those that the operator allows.
     pub workspaces: Vec<Workspace>,
+    /// Whether the command reads what is written to the container's standard input, until that is shut. Otherwise it
+    /// reads its end at once.
+    pub stdin: bool,
     /// An identity from `pre_generate_id`. It holds a secret and is not part of the JSON form.
     pub identity: Option<ContainerIdentity>,
     /// The host path of the proxy's listening socket, `…/proxy.sock` in a directory of its own, which is
@@ -80,6 +83,8 @@ struct Wire {
     working_dir: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     workspaces: Vec<Workspace>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    stdin: bool,
 }
 
 impl ContainerSpawnRequest {
@@ -95,6 +100,7 @@ impl ContainerSpawnRequest {
             args: None,
             working_dir: None,
             workspaces: Vec::new(),
+            stdin: false,
             identity: None,
             proxy_socket: None,
         }
@@ -146,6 +152,13 @@ impl ContainerSpawnRequest {
     #[must_use]
     pub fn with_workspace(mut self, workspace: Workspace) -> Self {
         self.workspaces.push(workspace);
+        self
+    }
+
+    /// Lets the command read what is written to the container's standard input.
+    #[must_use]
+    pub const fn with_stdin(mut self) -> Self {
+        self.stdin = true;
         self
     }
 
@@ -217,6 +230,7 @@ impl TryFrom<Wire> for ContainerSpawnRequest {
             args,
             working_dir,
             workspaces,
+            stdin,
         } = wire;
         let request = Self {
             task,
@@ -228,6 +242,7 @@ impl TryFrom<Wire> for ContainerSpawnRequest {
             args,
             working_dir,
             workspaces,
+            stdin,
             identity: None,
             proxy_socket: None,
         };
@@ -251,6 +266,7 @@ impl From<ContainerSpawnRequest> for Wire {
             args: request.args,
             working_dir: request.working_dir,
             workspaces: request.workspaces,
+            stdin: request.stdin,
         }
     }
 }

@@ -77,8 +77,9 @@ pub use clawbox_types as types;
 #[doc(inline)]
 pub use clawbox_containers::{
     Clock, ContainerBackend, ContainerError, ContainerManager, ContainerResult,
-    ContainerSecurityConfig, ContainerTokenStore, EngineTimeouts, InitProgram, Liveness,
-    ManagerConfig, OutputFollower, PullObserver, SurveyedContainer,
+    ContainerSecurityConfig, ContainerTokenStore, EngineTimeouts, ExecHandle, ExecOutput,
+    ExecRunning, ExecStdin, InitProgram, Liveness, ManagerConfig, OutputFollower, PullObserver,
+    SurveyedContainer,
 };
 #[doc(inline)]
 pub use clawbox_types::{

@@ -2,7 +2,7 @@
 
 use super::{request, request_within, rig};
 use clawbox_backend_mock::{Fault, Op};
-use clawbox_containers::{ContainerBackend, ContainerError};
+use clawbox_containers::{ContainerBackend, ContainerError, engine::EngineErrorKind};
 use clawbox_types::{Capabilities, ContainerId, ContainerStatus, ResourceLimits};
 use std::time::Duration;
 
@@ -94,14 +94,25 @@ async fn streams_are_apart_and_what_is_dropped_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn output_that_breaks_off_is_kept_and_called_incomplete() {
-    let rig = rig();
-    rig.engine.fail(Fault::output_cut(3));
-    let id = rig.spawn("ok").await;
-    let exit = rig.backend.wait(&id).await.unwrap();
-    assert!(exit.output_incomplete);
-    assert_eq!(exit.exit_code, Some(0));
-    assert_eq!(rig.stdout(&id).await, "don");
+async fn output_that_breaks_off_is_read_on_from_the_log_and_called_incomplete() {
+    let refused = || Fault::refused(EngineErrorKind::Refused, "no log").on(Op::Logs);
+    let away = || Fault::unavailable().on(Op::Logs).times(3);
+    for (fault, printed) in [
+        (None, "done\n"),
+        (Some(away()), "done\n"),
+        (Some(refused()), "don"),
+    ] {
+        let rig = rig();
+        rig.engine.fail(Fault::output_cut(3));
+        if let Some(fault) = fault {
+            rig.engine.fail(fault);
+        }
+        let id = rig.spawn("ok").await;
+        let exit = rig.backend.wait(&id).await.unwrap();
+        assert!(exit.output_incomplete);
+        assert_eq!(exit.exit_code, Some(0));
+        assert_eq!(rig.stdout(&id).await, printed);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,16 +2,17 @@
 
 use super::{
     session::{Errand, KillOnDrop, ProcessOne, RunEvent},
-    streams::{Input, Stream, Streams},
+    streams::{Input, STREAM_BYTES, Stream, Streams},
+    terminal,
 };
 use crate::{
     engine::OutputChunk,
     error::ContainerError,
-    exec::{ExecHandle, ExecRunning},
+    exec::{ExecHandle, ExecOutput, ExecRunning, ExecStdin, Terminal},
 };
 use bytes::{Bytes, BytesMut};
 use clawbox_init::protocol::{End, Step};
-use clawbox_types::{ExecEnd, OutputStream};
+use clawbox_types::{ExecEnd, OutputStream, TerminalSize};
 use futures_util::{
     FutureExt, StreamExt,
     future::{BoxFuture, Shared},
@@ -31,6 +32,8 @@ use tokio::io::AsyncWrite;
 pub(crate) enum NotRun {
     /// It could not be started.
     Failed { step: Step, errno: i32 },
+    /// The link to process 1 carries no terminal.
+    NoTerminal,
     /// The link to process 1 broke, or the container ended.
     Broken(io::Error),
 }
@@ -43,14 +46,15 @@ impl From<io::Error> for NotRun {
 
 /// How a command ends; `None` where that was not told. Its streams know it too: nobody waits for a process that holds
 /// them open longer.
-type Ending = Shared<BoxFuture<'static, Option<ExecEnd>>>;
+pub(super) type Ending = Shared<BoxFuture<'static, Option<ExecEnd>>>;
 
 /// A command that runs.
 pub(crate) struct Execution {
-    stdin: Stdin,
-    output: Output,
+    stdin: ExecStdin,
+    output: ExecOutput,
     ending: Ending,
     kill: KillOnDrop,
+    terminal: Option<Terminal>,
 }
 
 /// Starts a command, and returns when its program runs.
@@ -58,8 +62,19 @@ pub(crate) async fn execute(
     process_one: &Arc<ProcessOne>,
     errand: &Errand,
     deadline: Option<Duration>,
+    terminal: Option<TerminalSize>,
 ) -> Result<Execution, NotRun> {
-    let (pipes, streams) = process_one.streams()?;
+    let (pipes, ends) = match terminal {
+        None => {
+            let (pipes, streams) = process_one.streams()?;
+            (pipes, Ends::Pipes(streams))
+        }
+        Some(_) if !process_one.carries_descriptors() => return Err(NotRun::NoTerminal),
+        Some(size) => {
+            let (pipes, screen) = terminal::open(size)?;
+            (pipes, Ends::Terminal(screen))
+        }
+    };
     let (kill, mut events) = process_one.run(errand, deadline, pipes)?;
     match events.recv().await {
         Some(RunEvent::Started) => {}
@@ -82,26 +97,47 @@ pub(crate) async fn execute(
         Some(end)
     };
     let ending = ending.boxed().shared();
-    let Streams {
-        stdin,
-        stdout,
-        stderr,
-    } = streams;
+    let (stdin, output, terminal): (ExecStdin, _, _) = match ends {
+        Ends::Pipes(streams) => {
+            let Streams {
+                stdin,
+                stdout,
+                stderr,
+            } = streams;
+            let stdin = Stdin {
+                input: stdin,
+                ending: ending.clone(),
+            };
+            let output = Output {
+                stdout: Source::new(OutputStream::Stdout, stdout),
+                stderr: Source::new(OutputStream::Stderr, stderr),
+                stderr_first: false,
+                has_ended: false,
+                ending: ending.clone(),
+            };
+            let output = stream::unfold(output, |mut output| async {
+                Some((output.next().await?, output))
+            });
+            (Box::pin(stdin), output.boxed(), None)
+        }
+        Ends::Terminal(screen) => {
+            let (stdin, output, terminal) = screen.split(&ending);
+            (stdin, output, Some(terminal))
+        }
+    };
     Ok(Execution {
-        stdin: Stdin {
-            input: Some(stdin),
-            ending: ending.clone(),
-        },
-        output: Output {
-            stdout: Source::new(OutputStream::Stdout, stdout),
-            stderr: Source::new(OutputStream::Stderr, stderr),
-            stderr_first: false,
-            has_ended: false,
-            ending: ending.clone(),
-        },
+        stdin,
+        output,
         ending,
         kill,
+        terminal,
     })
+}
+
+/// Our ends of a command's streams.
+enum Ends {
+    Pipes(Streams),
+    Terminal(terminal::Screen),
 }
 
 impl Execution {
@@ -115,18 +151,17 @@ impl Execution {
             output,
             ending,
             kill,
+            terminal,
         } = self;
         let running = async move {
             let _kill = kill;
             ending.await.ok_or_else(lost)
         };
-        let output = stream::unfold(output, |mut output| async {
-            Some((output.next().await?, output))
-        });
         ExecHandle {
-            stdin: Some(Box::pin(stdin)),
-            output: output.boxed(),
+            stdin: Some(stdin),
+            output,
             running: ExecRunning::new(running),
+            terminal,
         }
     }
 }
@@ -141,7 +176,7 @@ pub(crate) fn code_and_signal(end: End) -> (i32, Option<i32>) {
 
 /// A command's standard input, until it is shut or the command has ended.
 struct Stdin {
-    input: Option<Input>,
+    input: Input,
     ending: Ending,
 }
 
@@ -153,12 +188,9 @@ impl AsyncWrite for Stdin {
     ) -> Poll<io::Result<usize>> {
         // Somebody else in the container may hold it open, and read nothing.
         if self.ending.poll_unpin(context).is_ready() {
-            self.input = None;
+            self.input.shut();
         }
-        match &mut self.input {
-            Some(input) => input.poll_write(context, bytes),
-            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-        }
+        Pin::new(&mut self.input).poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -166,7 +198,7 @@ impl AsyncWrite for Stdin {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.input = None;
+        self.input.shut();
         Poll::Ready(Ok(()))
     }
 }
@@ -222,6 +254,9 @@ async fn read(
     }
 }
 
+/// From how many bytes on what was read has its buffer for itself.
+const WORTH_A_BUFFER: usize = STREAM_BYTES / 2;
+
 /// One output stream.
 struct Source {
     which: OutputStream,
@@ -263,12 +298,17 @@ impl Source {
         self.take(read)
     }
 
-    /// What was read. Copied, so that a few bytes that are kept do not keep a whole buffer.
+    /// What was read. A little is copied, so that a few bytes that are kept do not keep a whole buffer.
     fn take(&mut self, read: io::Result<usize>) -> Option<io::Result<OutputChunk>> {
         match read {
             Ok(1..) => {
-                let bytes = Bytes::copy_from_slice(&self.buffer);
-                self.buffer.clear();
+                let bytes = if self.buffer.len() < WORTH_A_BUFFER {
+                    let copied = Bytes::copy_from_slice(&self.buffer);
+                    self.buffer.clear();
+                    copied
+                } else {
+                    self.buffer.split().freeze()
+                };
                 let stream = self.which;
                 Some(Ok(OutputChunk { stream, bytes }))
             }

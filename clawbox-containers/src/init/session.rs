@@ -2,7 +2,7 @@
 
 use super::{
     link::{Frame, InitLink, LinkReader, LinkWriter, Pipe},
-    streams::{Carries, Streams},
+    streams::{Carries, Input, Streams},
 };
 use crate::{
     engine::Signal,
@@ -95,12 +95,18 @@ impl Interview {
         Ok(answers)
     }
 
-    /// Has the container's command run. Nothing more is asked after that.
+    /// Has the container's command run, with a standard input of its own where that is wanted. Nothing more is asked
+    /// after that.
     pub(crate) async fn go(
         self,
         errand: &Errand,
         deadline: Duration,
-    ) -> io::Result<(Arc<ProcessOne>, mpsc::Receiver<RunEvent>)> {
+        with_stdin: bool,
+    ) -> io::Result<Gone> {
+        let (pipe, stdin) = match with_stdin {
+            true => Some(self.writer.carries().input()?).unzip(),
+            false => (None, None),
+        };
         let (outgoing, frames) = mpsc::channel(OUTGOING);
         let this = Arc::new(ProcessOne {
             carries: self.writer.carries(),
@@ -111,12 +117,25 @@ impl Interview {
                 closed: false,
             }),
         });
-        let (run, events) = this.run(errand, Some(deadline), Vec::new())?;
+        let (run, events) = this.run(errand, Some(deadline), pipe.into_iter().collect())?;
         run.keep();
         tokio::spawn(write(self.writer, frames));
         tokio::spawn(Arc::clone(&this).read(self.reader));
-        Ok((this, events))
+        Ok(Gone {
+            process_one: this,
+            told: events,
+            stdin,
+        })
     }
+}
+
+/// What there is once the container's command was sent.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    pub(crate) process_one: Arc<ProcessOne>,
+    pub(crate) told: mpsc::Receiver<RunEvent>,
+    /// Where the command reads from, where it has something to read.
+    pub(crate) stdin: Option<Input>,
 }
 
 /// Process 1 once the command runs.
@@ -149,7 +168,12 @@ impl ProcessOne {
         self.carries.streams()
     }
 
-    /// Runs a command: on the container's own streams, or on three pipes. Gives what kills it where it is dropped,
+    /// Whether its link carries the system's descriptors.
+    pub(crate) fn carries_descriptors(&self) -> bool {
+        self.carries == Carries::Descriptors
+    }
+
+    /// Runs a command: on the container's own streams, with one pipe to read from if need be, or on three pipes. Gives what kills it where it is dropped,
     /// and where its events come, which ends early where the link does. Nobody waits here: a caller that holds its
     /// future and does not poll it holds up nobody else.
     pub(crate) fn run(

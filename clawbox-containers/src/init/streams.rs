@@ -24,7 +24,7 @@ pub(crate) struct Streams {
 }
 
 /// How much of a stream in memory waits for its reader: as a pipe of the kernel's.
-const STREAM_BYTES: usize = 64 * 1024;
+pub(super) const STREAM_BYTES: usize = 64 * 1024;
 
 /// What kind of streams a link carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +36,7 @@ pub(crate) enum Carries {
 impl Carries {
     /// The streams of a command: process 1's ends, and ours.
     pub(crate) fn streams(self) -> io::Result<(Vec<Pipe>, Streams)> {
-        let (input, stdin) = match self {
-            Self::Descriptors => Input::pipe()?,
-            Self::Memory => Input::memory(),
-        };
+        let (input, stdin) = self.input()?;
         let ((out, stdout), (err, stderr)) = match self {
             Self::Descriptors => (Stream::pipe()?, Stream::pipe()?),
             Self::Memory => (Stream::memory(), Stream::memory()),
@@ -50,6 +47,14 @@ impl Carries {
             stderr,
         };
         Ok((vec![input, out, err], ours))
+    }
+
+    /// Standard input alone: process 1's end, and ours.
+    pub(crate) fn input(self) -> io::Result<(Pipe, Input)> {
+        match self {
+            Self::Descriptors => Input::pipe(),
+            Self::Memory => Ok(Input::memory()),
+        }
     }
 }
 
@@ -113,9 +118,12 @@ impl Stream {
     }
 }
 
-/// The manager's end of a command's standard input.
+/// The manager's end of a command's standard input. `None`: it is shut.
 #[derive(Debug)]
-pub(crate) enum Input {
+pub(crate) struct Input(Option<Writer>);
+
+#[derive(Debug)]
+enum Writer {
     Pipe(Sender),
     Memory(DuplexStream),
 }
@@ -124,23 +132,40 @@ impl Input {
     fn pipe() -> io::Result<(Pipe, Self)> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         let writer = Sender::from_owned_fd(writer)?;
-        Ok((Pipe::Descriptor(reader), Self::Pipe(writer)))
+        let ours = Self(Some(Writer::Pipe(writer)));
+        Ok((Pipe::Descriptor(reader), ours))
     }
 
     fn memory() -> (Pipe, Self) {
         let (theirs, ours) = tokio::io::duplex(STREAM_BYTES);
-        (Pipe::Memory(theirs), Self::Memory(ours))
+        (Pipe::Memory(theirs), Self(Some(Writer::Memory(ours))))
     }
 
-    /// Writes some, once there is room.
-    pub(crate) fn poll_write(
-        &mut self,
+    /// What is read after what was written is the end.
+    pub(crate) fn shut(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl AsyncWrite for Input {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Pipe(pipe) => Pin::new(pipe).poll_write(context, bytes),
-            Self::Memory(stream) => Pin::new(stream).poll_write(context, bytes),
+        match &mut self.0 {
+            Some(Writer::Pipe(pipe)) => Pin::new(pipe).poll_write(context, bytes),
+            Some(Writer::Memory(stream)) => Pin::new(stream).poll_write(context, bytes),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shut();
+        Poll::Ready(Ok(()))
     }
 }

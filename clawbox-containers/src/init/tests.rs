@@ -4,6 +4,7 @@ mod exec;
 mod link;
 mod place;
 mod session;
+mod terminal;
 
 use super::{
     link::InitLink,
@@ -162,11 +163,12 @@ async fn gone() -> (Arc<ProcessOne>, mpsc::Receiver<RunEvent>, Peer) {
     };
     peer.say(hello).await;
     let interview = Interview::begin(link).await.unwrap();
-    let (process_one, events) = interview
-        .go(&errand(), Duration::from_secs(9))
+    let gone = interview
+        .go(&errand(), Duration::from_secs(9), false)
         .await
         .unwrap();
-    (process_one, events, peer)
+    assert!(gone.stdin.is_none());
+    (gone.process_one, gone.told, peer)
 }
 
 fn kind_of<T>(result: io::Result<T>) -> io::ErrorKind {

@@ -5,7 +5,6 @@ use super::{
     bring_up::START_ALLOWANCE,
     lifecycle::{Bounds, Running, Tether, Watch},
     reaper::is_silence,
-    registry::Record,
 };
 use crate::{
     aspects::Init,
@@ -167,7 +166,14 @@ async fn tended<E: ContainerEngine>(
     bounds: Bounds,
 ) {
     let (shared, record) = (&tether.shared, &tether.record);
-    let output = tokio::spawn(read_log(Arc::clone(shared), Arc::clone(record), id.clone()));
+    let output = {
+        let (shared, record, id) = (Arc::clone(shared), Arc::clone(record), id.clone());
+        tokio::spawn(async move {
+            // It need not be all there was.
+            shared.read_log(&record, &id).await;
+            record.capture.end(true);
+        })
+    };
     let running = Running {
         since: Instant::now(),
         started_at,
@@ -184,18 +190,4 @@ async fn tended<E: ContainerEngine>(
         record.set_gone();
         shared.registry.forget_oldest_gone();
     }
-}
-
-/// Reads what the engine kept of the output. It need not be all there was.
-async fn read_log<E: ContainerEngine>(
-    shared: Arc<Shared<E>>,
-    record: Arc<Record>,
-    id: ContainerId,
-) {
-    let calls = &shared.calls;
-    match calls.query("read the log", calls.engine.logs(&id)).await {
-        Ok(chunks) => record.capture.read(chunks).await,
-        Err(error) => tracing::warn!(container = %id, %error, "output not recovered"),
-    }
-    record.capture.end(true);
 }

@@ -130,8 +130,12 @@ impl<E: ContainerEngine> Life<E> {
                 other => other,
             })?;
         self.go_on(abandoned)?;
-        let capture = Arc::clone(&self.record.capture);
-        let output = tokio::spawn(async move { capture.fill(chunks).await });
+        let reading = Arc::clone(&self.shared).read_output(
+            Arc::clone(&self.record),
+            self.id().clone(),
+            chunks,
+        );
+        let output = tokio::spawn(reading);
         if plan.errand().is_none() {
             self.may_run.store(true, Ordering::Relaxed);
         }

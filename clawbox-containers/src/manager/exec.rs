@@ -63,9 +63,15 @@ impl<E: ContainerEngine> Shared<E> {
             }
         }
         let deadline = request.timeout_ms.map(Duration::from_millis);
-        let execution = match execute(&process_one, &errand, deadline).await {
+        let execution = match execute(&process_one, &errand, deadline, request.terminal).await {
             Ok(execution) => execution,
             Err(NotRun::Failed { step, errno }) => return Err(not_run(id, &errand, step, errno)),
+            Err(NotRun::NoTerminal) => {
+                return Err(ContainerError::Unsupported {
+                    what: "a terminal".to_owned(),
+                    reason: "the engine is in memory, and a terminal is the kernel's".to_owned(),
+                });
+            }
             Err(NotRun::Broken(error)) => {
                 tracing::debug!(container = %id, %error, "command lost with its container");
                 return Err(not_running());

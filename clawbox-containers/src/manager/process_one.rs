@@ -8,8 +8,8 @@ use crate::{
     engine::{ContainerEngine, EngineError, EngineErrorKind},
     error::{ContainerError, ContainerResult},
     init::{
-        Carrier, Errand, Interview, LinkOf, MAKING_PLACE, NO_PROGRAM, NO_STATE_DIR, PROCESS_ONE,
-        Places, Reception, RunEvent,
+        Carrier, Errand, Gone, Interview, LinkOf, MAKING_PLACE, NO_PROGRAM, NO_STATE_DIR,
+        PROCESS_ONE, Places, Reception, RunEvent,
     },
     kernel::{OwnNamespaces, judge, looks, workspaces},
     plan::PlanSpec,
@@ -255,9 +255,18 @@ impl<E: ContainerEngine> Life<E> {
         }
         let limit = self.admission.timeout().duration() + DEADLINE_ALLOWANCE;
         self.may_run.store(true, Ordering::Relaxed);
-        let (process_one, mut told) = interview.go(errand, limit).await.map_err(broken)?;
+        let with_stdin = self.admission.has_stdin();
+        let gone = interview.go(errand, limit, with_stdin).await;
+        let Gone {
+            process_one,
+            mut told,
+            stdin,
+        } = gone.map_err(broken)?;
         tracing::debug!(container = %self.id(), "process 1 told to go");
         self.record.set_process_one(process_one, errand.clone());
+        if let Some(stdin) = stdin {
+            self.record.stdin.put(Box::pin(stdin));
+        }
         match told.recv().await {
             Some(RunEvent::Started) => {
                 tracing::debug!(container = %self.id(), "command runs");

@@ -1,8 +1,12 @@
 //! What a manager knows of its containers: one record for each, and how many there may be.
 
-use super::state::{Event, State};
+use super::{
+    state::{Event, State},
+    stdin::Stdin,
+};
 use crate::{
     capture::Capture,
+    clock::Clock,
     error::{ContainerError, ContainerResult},
     init::{Errand, ProcessOne},
 };
@@ -23,6 +27,7 @@ pub(crate) struct Registry {
     records: Mutex<Records>,
     places: Arc<Semaphore>,
     limit: usize,
+    clock: Clock,
     /// No container comes any more.
     pub(crate) closed: CancellationToken,
 }
@@ -52,6 +57,8 @@ pub(crate) struct Record {
     /// Its process 1, where that is ours and the command was sent; and that command, which others take after. Its
     /// environment may hold secrets, so it goes with the end.
     process_one: Mutex<Option<(Arc<ProcessOne>, Arc<Errand>)>>,
+    /// Where its command reads from.
+    pub(crate) stdin: Stdin,
     /// How it ended; set once, by its owner task.
     end: watch::Sender<Option<ExitReport>>,
     /// Asks the owner task to end it.
@@ -72,12 +79,13 @@ struct Known {
 }
 
 impl Registry {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, clock: Clock) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
         Self {
             records: Mutex::default(),
             places: Arc::new(Semaphore::new(limit)),
             limit,
+            clock,
             closed: CancellationToken::new(),
         }
     }
@@ -127,9 +135,10 @@ impl Registry {
             place: Mutex::new(place()?),
             state: Mutex::new(Known { state, info }),
             untended: AtomicBool::new(false),
-            capture: Arc::new(Capture::new(output_limit)),
+            capture: Arc::new(Capture::new(output_limit, self.clock)),
             enforcement: OnceLock::new(),
             process_one: Mutex::default(),
+            stdin: Stdin::default(),
             end: watch::Sender::new(None),
             kill: CancellationToken::new(),
             remove: CancellationToken::new(),
@@ -222,6 +231,7 @@ impl Record {
             first
         });
         *self.lock_process_one() = None;
+        self.stdin.shut();
     }
 
     /// The engine has confirmed that it is gone. Its place is free before anybody hears of it.

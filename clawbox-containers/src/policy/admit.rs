@@ -23,6 +23,7 @@ pub struct Admission {
     pub(super) working_dir: Option<String>,
     pub(super) workspaces: Vec<Workspace>,
     pub(super) proxy_socket: Option<PathBuf>,
+    has_stdin: bool,
     pub(super) memory: MemoryLimit,
     pub(super) cpu: CpuQuota,
     pub(super) cpu_shares: CpuShares,
@@ -67,6 +68,12 @@ impl Admission {
         &self.workspaces
     }
 
+    /// Whether the command has something to read.
+    #[must_use]
+    pub const fn has_stdin(&self) -> bool {
+        self.has_stdin
+    }
+
     /// Where the proxy listens on the host.
     #[must_use]
     pub const fn proxy_socket(&self) -> Option<&PathBuf> {
@@ -100,7 +107,8 @@ impl SecurityPolicy {
     ///
     /// All violations at once: [`ContainerError::InvalidRequest`] where no configuration could accept any of
     /// them, [`ContainerError::ImageNotAllowed`] where the image is the only thing wrong, and otherwise
-    /// [`ContainerError::PolicyDenied`].
+    /// [`ContainerError::PolicyDenied`]. [`ContainerError::Unsupported`] for a standard input without a process 1 of
+    /// clawbox's own.
     pub fn admit(&self, request: &ContainerSpawnRequest) -> ContainerResult<Admission> {
         let impossible = request.check().err().unwrap_or_default();
         let mut forbidden = Vec::new();
@@ -141,6 +149,12 @@ impl SecurityPolicy {
             ));
         }
         refuse(impossible, forbidden)?;
+        if request.stdin && self.init == InitProgram::Engine {
+            return Err(ContainerError::Unsupported {
+                what: "a standard input".to_owned(),
+                reason: "process 1 of the container is the engine's".to_owned(),
+            });
+        }
         // Every value was checked above; a checked type is still the only way on, and its refusal is an error.
         let invalid = |violation| ContainerError::InvalidRequest {
             violations: vec![violation],
@@ -253,6 +267,7 @@ impl SecurityPolicy {
             working_dir: request.working_dir.clone(),
             workspaces: request.workspaces.clone(),
             proxy_socket: request.proxy_socket.clone(),
+            has_stdin: request.stdin,
             memory: MemoryLimit::new(limits.memory_mb).map_err(|e| e.at("memory_mb"))?,
             cpu: limits.cpu_millis.map_or(Ok(self.cpu), |n| {
                 CpuQuota::new(n).map_err(|e| e.at("cpu_millis"))

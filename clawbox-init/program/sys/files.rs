@@ -242,6 +242,33 @@ pub(crate) fn is_pipe(descriptor: &Fd, way: Way) -> Result<bool> {
         && access <= O_RDWR)
 }
 
+/// Whether this is a terminal, to be read from and written to.
+pub(crate) fn is_terminal(descriptor: &Fd) -> bool {
+    const TIOCGWINSZ: usize = 0x5413;
+
+    let mut size = [0u16; 4];
+    // SAFETY: the kernel writes four numbers of 16 bits, where it is one.
+    let asked = unsafe {
+        syscall(
+            number::IOCTL,
+            [
+                descriptor.argument(),
+                TIOCGWINSZ,
+                size.as_mut_ptr() as usize,
+            ],
+        )
+    };
+    let flags = call(number::FCNTL, [descriptor.argument(), F_GETFL]);
+    asked.is_ok() && flags.is_ok_and(|flags| flags & O_ACCMODE == O_RDWR)
+}
+
+/// Makes the terminal on standard input the one that controls this process's session.
+pub(crate) fn control_by_terminal() -> Result<()> {
+    const TIOCSCTTY: usize = 0x540e;
+
+    call(number::IOCTL, [0, TIOCSCTTY, 0]).map(drop)
+}
+
 /// A pipe whose ends no program that is started has: the one to read from, without waiting, and the one to write to.
 pub(crate) fn pipe() -> Result<(Fd, Fd)> {
     let mut ends = [0i32; 2];

@@ -130,6 +130,7 @@ pub(super) mod number {
     pub(crate) const TIMERFD_SETTIME: usize = 286;
     pub(crate) const SIGNALFD4: usize = 289;
     pub(crate) const DUP3: usize = 292;
+    pub(crate) const IOCTL: usize = 16;
     pub(crate) const PIPE2: usize = 293;
     pub(crate) const CLOSE_RANGE: usize = 436;
 }

@@ -43,7 +43,7 @@ pub enum FromInit<'a> {
         /// Whether that was the deadline's doing.
         by_deadline: bool,
         /// How many processes the kernel has killed in the container so far for lack of memory, where that is to be
-        /// seen.
+        /// seen. It is looked up at the end of the container's own command.
         oom_kills: Option<u64>,
     },
 }

@@ -10,9 +10,9 @@
 //!   Hello                 ──►
 //!                         ◄──       Ask       what the kernel gives
 //!   Answer, Answer, …     ──►
-//!                         ◄──       Run 0     the command, on the container's own streams
+//!                         ◄──       Run 0     the command, on the container's own streams; standard input may be a pipe
 //!   Started or Failed     ──►
-//!                         ◄──       Run n     another command, with three pipes
+//!                         ◄──       Run n     another command, with three pipes, or a terminal three times
 //!   Started or Failed     ──►
 //!   Ended n               ──►
 //!   Ended 0               ──►                 and the container is at its end
@@ -52,6 +52,9 @@ pub const RUNS: usize = 256;
 /// The streams of a command that brings its own: standard input, output and error.
 pub const PIPES: u8 = 3;
 
+/// The stream of the container's own command where that has one to read from: standard input.
+pub const INPUT: u8 = 1;
+
 /// A frame that is none of this protocol's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
@@ -76,7 +79,7 @@ pub struct Header {
     pub length: u32,
     /// Which message it is.
     pub kind: u8,
-    /// How many descriptors come with it.
+    /// How many descriptors come with it: none, [`INPUT`] or [`PIPES`].
     pub pipes: u8,
 }
 
@@ -102,7 +105,7 @@ impl Header {
         if length > most {
             return Err(Malformed::TooLong);
         }
-        if zero != 0 || zero_too != 0 || (pipes != 0 && pipes != PIPES) {
+        if zero != 0 || zero_too != 0 || ![0, INPUT, PIPES].contains(&pipes) {
             return Err(Malformed::Value);
         }
         Ok(Self {

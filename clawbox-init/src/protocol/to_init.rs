@@ -10,7 +10,8 @@ use super::{Malformed, Questions, Sink, Strings};
 pub enum ToInit<'a> {
     /// Tell what the kernel gives. Each question has its answer, in order.
     Ask(Questions<'a>),
-    /// Run a command: with three pipes, or, where it is the container's own, on the container's streams.
+    /// Run a command: with three pipes, or, where it is the container's own, on the container's streams, and with one
+    /// pipe for its standard input where it has something to read.
     ///
     /// The container's own comes first and once. A number may be used again once its end or its failure was told.
     Run {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clawbox_init::protocol::{End, FromInit, Question, Step, ToInit};
 use rustix::io::Errno;
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 use crate::manager::{Init, until};
 use crate::number;
@@ -29,6 +30,38 @@ fn a_further_command_has_its_own_streams_and_its_own_end() {
         (status.code(), out.as_str(), err.as_str()),
         (Some(137), "", "")
     );
+}
+
+#[test]
+fn a_terminal_in_place_of_three_pipes_controls_the_commands_session() {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let ours = openpt(flags).unwrap();
+    unlockpt(&ours).unwrap();
+    let theirs = ioctl_tiocgptpeer(&ours, flags).unwrap();
+    let mut init = Init::running();
+    let wanted =
+        Wanted::shell("read word; echo $word > /dev/tty; [ -t 0 ] && [ -t 1 ] && [ -t 2 ]");
+    let command = wanted.command();
+    init.send_with(&ToInit::Run { run: 1, command }, &[theirs.as_fd(); 3]);
+    init.expect(FromInit::Started { run: 1 });
+    rustix::io::write(&ours, b"heard\n").unwrap();
+    init.expect_ended(1, End::Code(0), false);
+    // What was typed, and what was printed.
+    let wanted_words = b"heard\r\nheard\r\n";
+    let mut shown = Vec::new();
+    while shown.len() < wanted_words.len() {
+        let mut piece = [0; 64];
+        let length = rustix::io::read(&ours, &mut piece).unwrap();
+        shown.extend_from_slice(&piece[..length]);
+    }
+    assert_eq!(shown, wanted_words);
+
+    // Not with something else among the three.
+    let (pipes, _streams) = pipes();
+    let command = wanted.command();
+    let mixed = [theirs.as_fd(), theirs.as_fd(), pipes[2].as_fd()];
+    init.send_with(&ToInit::Run { run: 2, command }, &mixed);
+    init.expect_failed(2, Step::Pipes, Errno::INVAL);
 }
 
 #[test]

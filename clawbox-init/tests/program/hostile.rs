@@ -222,6 +222,20 @@ fn a_further_command_without_pipes_costs_the_connection_and_not_the_command() {
 }
 
 #[test]
+fn one_pipe_is_the_containers_own_commands_alone() {
+    let mut init = Init::greeted();
+    init.run_main(&Wanted::shell("read line; exit 6"));
+    init.expect(FromInit::Started { run: 0 });
+    let (theirs, _ours) = pipes();
+    let wanted = Wanted::new(&["true"]);
+    let command = wanted.command();
+    init.send_with(&ToInit::Run { run: 1, command }, &[theirs[0].as_fd()]);
+    assert_eq!(init.try_hear(), None);
+    drop(init.child.stdin.take());
+    assert_eq!(init.status().code(), Some(6));
+}
+
+#[test]
 fn no_such_signal_is_malformed() {
     let mut init = Init::greeted();
     init.run_main(&Wanted::shell("read line; exit 6"));

@@ -1,5 +1,6 @@
 //! The container's own command.
 
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use rustix::io::Errno;
 
 use crate::manager::{Init, program_file, write_program};
 use crate::wanted::Wanted;
+use crate::wire::pipes;
 
 /// Runs a command as the container's own to its end: the exit code of process 1, and what was written.
 fn run(wanted: &Wanted, end: End) -> (i32, String, String) {
@@ -27,6 +29,25 @@ fn the_command_has_the_containers_streams_and_its_exit_code_is_process_1s() {
     assert_eq!(
         ended,
         (7, "to output\n".to_owned(), "to error\n".to_owned())
+    );
+}
+
+#[test]
+fn the_command_reads_from_a_pipe_that_came_with_it_and_prints_to_the_containers_streams() {
+    let (theirs, ours) = pipes();
+    let mut init = Init::greeted();
+    let wanted = Wanted::shell("cat; echo its end >&2");
+    let command = wanted.command();
+    init.send_with(&ToInit::Run { run: 0, command }, &[theirs[0].as_fd()]);
+    drop(theirs);
+    init.expect(FromInit::Started { run: 0 });
+    rustix::io::write(&ours.input, b"read and printed").unwrap();
+    drop(ours);
+    init.expect_ended(0, End::Code(0), false);
+    let (_, out, err) = init.wait();
+    assert_eq!(
+        (out.as_str(), err.as_str()),
+        ("read and printed", "its end\n")
     );
 }
 

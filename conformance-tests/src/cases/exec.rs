@@ -37,6 +37,11 @@ table! { "exec":
     #[process_one]
     ends_with_the_container = "one that runs when the container is killed ends with it, as does every later one",
     #[process_one]
+    malformed = "one with a NUL, without a program or in no directory is `InvalidRequest`, and nothing runs",
+    #[process_one]
+    #[needs(Pids)]
+    no_process_left = "one for which there is no process left is `StartFailed`, and the container lives on",
+    #[process_one]
     unknown_container = "in a container that is not known it is `NotFound`",
 }
 
@@ -300,6 +305,52 @@ async fn ends_with_the_container(context: &Context) -> Checked {
         ensure_matches!(error, ContainerError::InvalidState { .. }, "its error");
     }
     Ok(())
+}
+
+async fn malformed(context: &Context) -> Checked {
+    let rig = context.rig()?;
+    let id = rig.sleeper().await?;
+    let good = || exec(&print("ran", "", 0));
+    for (what, request) in [
+        ("a NUL", ExecRequest::new(["probe", "exit", "0\0"])),
+        ("no program", ExecRequest::new([""; 0])),
+        ("an empty program", ExecRequest::new([""])),
+        ("a NUL in a variable", good().with_env("KEY", "a\0b")),
+        ("no absolute directory", good().with_working_dir("tmp")),
+    ] {
+        let error = refused(what, rig.backend.exec(&id, request).await)?;
+        ensure_matches!(error, ContainerError::InvalidRequest { .. }, what);
+    }
+    lives(&rig, &id).await
+}
+
+async fn no_process_left(context: &Context) -> Checked {
+    const PIDS: u64 = 8;
+    let rig = context.rig()?;
+    let few = limits().with_pids(PIDS);
+    let id = rig.spawn(request_within(&SLEEPER, few)).await?.container_id;
+    let mut running = Vec::new();
+    let error = loop {
+        match rig.backend.exec_stream(&id, exec(&SLEEPER)).await {
+            Ok(handle) => running.push(handle),
+            Err(error) => break error,
+        }
+        ensure!(running.len() < PIDS as usize, "{PIDS} run, and more");
+    };
+    ensure_matches!(
+        error,
+        ContainerError::StartFailed {
+            exit_code: None,
+            ..
+        },
+        "its error"
+    );
+    drop(running);
+    until("a place for a process", || async {
+        Ok(run(&rig, &id, &print("", "", 0)).await.is_ok())
+    })
+    .await?;
+    lives(&rig, &id).await
 }
 
 async fn unknown_container(context: &Context) -> Checked {

@@ -4,11 +4,11 @@ use crate::{
     case::table,
     check::{Checked, Stop, ensure, same},
     context::Context,
-    rig::{DEAF_SLEEPER, PATIENCE, Rig, SLEEPER, limits, request_within, until},
+    rig::{DEAF_SLEEPER, PATIENCE, Rig, SLEEPER, limits, request, request_within, until},
 };
 use clawbox_containers::{ExecHandle, ExecOutput};
 use clawbox_probe::{Command, Pattern, Stream};
-use clawbox_types::{ContainerId, ExecRequest, OutputStream};
+use clawbox_types::{ContainerId, ExecRequest, LogEntry, OutputStream};
 use futures_util::StreamExt;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -28,6 +28,8 @@ table! { "streams":
     closed_early = "one that closes standard output goes on, and so does what it prints beside",
     #[process_one]
     dropped = "one whose handle is dropped is killed, and frees its place",
+    logged = "a container's log tells what it printed, on which stream and when, and ends where it is not followed",
+    logged_beyond = "a container's log tells all that is kept, however late it is read, and then how much is missing",
 }
 
 async fn start(rig: &Rig, id: &ContainerId, command: &Command) -> Checked<ExecHandle> {
@@ -179,4 +181,68 @@ async fn dropped(context: &Context) -> Checked {
         .await?;
     }
     Ok(())
+}
+
+async fn logged(context: &Context) -> Checked {
+    let rig = context.rig()?;
+    let info = rig.spawn(request(&DEAF_SLEEPER)).await?;
+    let id = info.container_id;
+    let mut followed = rig.backend.logs(&id, true)?;
+    let first = timeout(PATIENCE, followed.next()).await?;
+    let Some(LogEntry::Printed { stream, at, bytes }) = first else {
+        return Err(Stop::Failed(format!("its log begins with {first:?}")));
+    };
+    same("stream", stream, OutputStream::Stdout)?;
+    same("printed", &bytes[..], b"ready\n")?;
+    let now = rig.backend.logs(&id, false)?.collect::<Vec<_>>();
+    let now = timeout(PATIENCE, now).await?;
+    same("entries of what runs", now.len(), 1)?;
+    rig.backend.kill(&id).await?;
+    let rest = timeout(PATIENCE, followed.collect::<Vec<_>>()).await?;
+    same("entries after a kill", rest.len(), 0)?;
+    let ended = rig.backend.wait(&id).await?.finished_at;
+    ensure!(
+        at >= info.created_at && ended.is_some_and(|ended| at <= ended),
+        "it printed at {at}, but was there from {} to {ended:?}",
+        info.created_at
+    );
+    Ok(())
+}
+
+async fn logged_beyond(context: &Context) -> Checked {
+    let rig = context.rig()?;
+    let (out, err, kept) = (100_000, 20_000, 50_000);
+    let flood = Command::Flood {
+        pattern: Pattern::Binary,
+        stdout: out,
+        stderr: err,
+    };
+    let mut few = limits();
+    few.max_output_bytes = kept;
+    let id = rig.spawn(request_within(&flood, few)).await?.container_id;
+    let log = rig.backend.logs(&id, true)?;
+    rig.backend.wait(&id).await?;
+    let mut seen = [Vec::new(), Vec::new()];
+    let mut losses = Vec::new();
+    for entry in timeout(PATIENCE, log.collect::<Vec<_>>()).await? {
+        match entry {
+            LogEntry::Printed { stream, bytes, .. } => {
+                ensure!(losses.is_empty(), "there is more after what is missing");
+                seen[usize::from(stream == OutputStream::Stderr)].extend(bytes);
+            }
+            other => losses.push(other),
+        }
+    }
+    for ((stream, length), seen) in [(Stream::Stdout, kept), (Stream::Stderr, err)]
+        .into_iter()
+        .zip(seen)
+    {
+        let whole = Pattern::Binary.part(stream, 0, length as usize);
+        ensure!(seen == whole, "{stream:?} is not what was printed");
+    }
+    let missing = LogEntry::Dropped {
+        stdout: out - kept,
+        stderr: 0,
+    };
+    same("what is missing", losses, vec![missing])
 }

@@ -4,7 +4,7 @@ use super::{How, Sabotage};
 use async_trait::async_trait;
 use clawbox_containers::{
     ContainerBackend, ContainerError, ContainerResult, ContainerTokenStore, ExecHandle, ExecOutput,
-    Grace, OutputFollower, ShutdownReport, SurveyedContainer,
+    ExecStdin, Grace, Logs, OutputFollower, ShutdownReport, SurveyedContainer,
 };
 use clawbox_types::{
     ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput, ContainerSpawnRequest,
@@ -75,6 +75,10 @@ pub(crate) enum Lie {
     Printed(fn(ExecOutput) -> ExecOutput),
     /// A further command that is streamed is another.
     Streamed(fn(ExecHandle) -> ExecHandle),
+    /// What a container's log tells is something else.
+    Logged(fn(Logs) -> Logs),
+    /// The standard input of a container's command is another, or another's.
+    TakenStdin(fn(ContainerResult<ExecStdin>) -> ContainerResult<ExecStdin>),
     /// A further command must read all that it is given.
     ExecReadsAll,
     /// A further command whose caller is gone goes on.
@@ -260,6 +264,14 @@ impl ContainerBackend for SabotagedBackend {
         self.told(self.inner.follow_output(id))
     }
 
+    fn logs(&self, id: &ContainerId, follow: bool) -> ContainerResult<Logs> {
+        let answer = self.told(self.inner.logs(id, follow));
+        match self.lie() {
+            Some(Lie::Logged(change)) => answer.map(change),
+            _ => answer,
+        }
+    }
+
     async fn exec(&self, id: &ContainerId, request: ExecRequest) -> ContainerResult<ExecReport> {
         self.told(self.exec_otherwise(id, request).await)
     }
@@ -279,6 +291,14 @@ impl ContainerBackend for SabotagedBackend {
                 handle.output = change(handle.output);
                 handle
             }),
+            _ => answer,
+        }
+    }
+
+    fn take_stdin(&self, id: &ContainerId) -> ContainerResult<ExecStdin> {
+        let answer = self.told(self.inner.take_stdin(id));
+        match self.lie() {
+            Some(Lie::TakenStdin(change)) => change(answer),
             _ => answer,
         }
     }

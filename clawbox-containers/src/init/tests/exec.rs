@@ -18,7 +18,7 @@ async fn run_collected(
     deadline: Option<Duration>,
     limit: usize,
 ) -> Result<ExecReport, NotRun> {
-    let handle = execute(process_one, errand, deadline)
+    let handle = execute(process_one, errand, deadline, None)
         .await?
         .into_handle(lost);
     let report = handle.collect(limit).await;
@@ -159,6 +159,7 @@ async fn what_did_not_run_says_why() {
                     assert_eq!((step, errno, failed), (Step::Program, 2, true))
                 }
                 NotRun::Broken(error) => assert_eq!((error.kind(), failed), (UnexpectedEof, false)),
+                NotRun::NoTerminal => panic!("none was asked for"),
             }
         }
     })
@@ -214,7 +215,7 @@ async fn output_comes_as_it_is_asked_for() {
         let (process_one, _events, mut peer) = gone().await;
         peer.start().await;
         let errand = errand();
-        let running = execute(&process_one, &errand, None);
+        let running = execute(&process_one, &errand, None, None);
         let (running, [_stdin, stdout, stderr]) = tokio::join!(running, start(&mut peer));
         let mut handle = running.unwrap().into_handle(lost);
         assert!(handle.output.next().now_or_never().is_none());
@@ -242,7 +243,7 @@ async fn what_is_written_after_the_end_is_not_waited_for() {
         let (process_one, _events, mut peer) = gone().await;
         peer.start().await;
         let errand = errand();
-        let running = execute(&process_one, &errand, None);
+        let running = execute(&process_one, &errand, None, None);
         let (running, [_stdin, stdout, _stderr]) = tokio::join!(running, start(&mut peer));
         let mut handle = running.unwrap().into_handle(lost);
         rustix::io::write(&stdout, b"its own").unwrap();
@@ -279,7 +280,7 @@ async fn standard_input_is_written_shut_and_ends_with_the_command() {
             oom_kills: None,
         };
         for shut in [true, false] {
-            let running = execute(&process_one, &errand, None);
+            let running = execute(&process_one, &errand, None, None);
             let (running, told) = tokio::join!(running, peer.start());
             let (run, heard) = told;
             let [input, ..]: [OwnedFd; 3] = heard.descriptors.try_into().unwrap();

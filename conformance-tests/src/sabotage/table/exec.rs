@@ -136,6 +136,32 @@ pub(super) const TABLE: &[Sabotage] = &[
         }),
     ),
     backend(
+        "exec/impossible_is_done",
+        "a further command that is impossible is told as one that has ended well",
+        Lie::Executed(|answer| match answer {
+            Err(ContainerError::InvalidRequest { .. }) => {
+                Ok(ExecReport::new(0, ContainerOutput::default()))
+            }
+            answer => answer,
+        }),
+    ),
+    backend(
+        "exec/no_process_is_no_program",
+        "a further command for which there is no process is told as one whose program is not there",
+        Lie::Failed(|error| match error {
+            ContainerError::StartFailed {
+                id,
+                exit_code: None,
+                source,
+            } => ContainerError::StartFailed {
+                id,
+                exit_code: Some(127),
+                source,
+            },
+            other => other,
+        }),
+    ),
+    backend(
         "exec/nobody_is_unknown",
         "a container that is not known is told as one that has ended",
         Lie::Executed(|answer| {

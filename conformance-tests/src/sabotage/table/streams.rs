@@ -1,8 +1,8 @@
 //! Backends that do something else with a further command's streams.
 
 use crate::sabotage::{How, Sabotage, backend::Lie};
-use clawbox_containers::{ExecHandle, ExecOutput, ExecRunning, ExecStdin};
-use clawbox_types::OutputStream;
+use clawbox_containers::{ContainerError, ExecHandle, ExecOutput, ExecRunning, ExecStdin};
+use clawbox_types::{LogEntry, OutputStream};
 use futures_util::{FutureExt, StreamExt, stream};
 use std::{
     io, mem,
@@ -109,6 +109,7 @@ pub(super) const TABLE: &[Sabotage] = &[
                     running.await
                 }),
                 stdin: handle.stdin,
+                terminal: handle.terminal,
             }
         }),
     ),
@@ -130,6 +131,51 @@ pub(super) const TABLE: &[Sabotage] = &[
         }),
     ),
     backend(
+        "streams/log_of_the_other",
+        "what a container's log tells is told as of the other stream",
+        Lie::Logged(|log| {
+            let swapped = log.map(|mut entry| {
+                if let LogEntry::Printed { stream, .. } = &mut entry {
+                    *stream = match stream {
+                        OutputStream::Stdout => OutputStream::Stderr,
+                        OutputStream::Stderr => OutputStream::Stdout,
+                    };
+                }
+                entry
+            });
+            swapped.boxed()
+        }),
+    ),
+    backend(
+        "streams/log_of_another_day",
+        "a container's log tells of another time",
+        Lie::Logged(|log| {
+            let moved = log.map(|mut entry| {
+                if let LogEntry::Printed { at, .. } = &mut entry {
+                    *at -= Duration::from_secs(24 * 60 * 60);
+                }
+                entry
+            });
+            moved.boxed()
+        }),
+    ),
+    backend(
+        "streams/log_quiet_about_losses",
+        "a container's log does not tell what was dropped",
+        Lie::Logged(|log| {
+            let kept = log.filter(|entry| {
+                let kept = !matches!(entry, LogEntry::Dropped { .. });
+                async move { kept }
+            });
+            kept.boxed()
+        }),
+    ),
+    backend(
+        "streams/log_goes_on",
+        "a container's log that is not followed does not end while it runs",
+        Lie::Logged(|log| log.chain(stream::pending()).boxed()),
+    ),
+    backend(
         "stdin/nothing",
         "a further command reads nothing of what its request brings",
         Lie::Exec(|request| {
@@ -146,6 +192,36 @@ pub(super) const TABLE: &[Sabotage] = &[
                 .stdin
                 .map(|stdin| -> ExecStdin { Box::pin(Unshut(mem::ManuallyDrop::new(stdin))) });
             handle
+        }),
+    ),
+    Sabotage::new(
+        "stdin/not_asked_for",
+        "no container's command has a standard input, whatever its request asks for",
+        How::Request(|request| request.stdin = false),
+    ),
+    Sabotage::new(
+        "stdin/always_asked_for",
+        "every container's command waits for what is written to its standard input",
+        How::Request(|request| request.stdin = true),
+    ),
+    backend(
+        "stdin/own_to_nobody",
+        "what is written to a container's standard input goes nowhere",
+        Lie::TakenStdin(|taken| taken.map(|stdin| -> ExecStdin { Box::pin(Unread(stdin)) })),
+    ),
+    backend(
+        "stdin/own_never_shut",
+        "a container's standard input never ends",
+        Lie::TakenStdin(|taken| {
+            taken.map(|stdin| -> ExecStdin { Box::pin(Unshut(mem::ManuallyDrop::new(stdin))) })
+        }),
+    ),
+    backend(
+        "stdin/taken_by_all",
+        "a container's standard input can be taken again and again",
+        Lie::TakenStdin(|taken| match taken {
+            Err(ContainerError::Unsupported { .. }) => Ok(Box::pin(tokio::io::sink())),
+            taken => taken,
         }),
     ),
     backend(
@@ -167,6 +243,27 @@ impl Drop for Kept {
             // Where nobody waits any more it goes all the same.
             drop(self.1.send(output));
         }
+    }
+}
+
+/// Standard input of which nothing arrives but its end.
+struct Unread(ExecStdin);
+
+impl AsyncWrite for Unread {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.as_mut().poll_shutdown(context)
     }
 }
 
