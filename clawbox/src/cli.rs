@@ -6,6 +6,7 @@ mod conformance;
 mod doctor;
 mod engine;
 mod hints;
+mod input;
 mod interrupt;
 mod kill;
 mod lacks;
@@ -15,6 +16,7 @@ mod ps;
 mod pull;
 mod run;
 mod say;
+mod shell;
 mod status;
 mod table;
 mod values;
@@ -57,6 +59,8 @@ Examples:
 enum Command {
     /// Run a command in a sandbox
     Run(Box<run::Args>),
+    /// Open a terminal in a sandbox
+    Shell(Box<shell::Args>),
     /// Find engines, and say what each can enforce
     Doctor(doctor::Args),
     /// List your containers, of whatever process
@@ -164,7 +168,8 @@ impl Cli {
 impl Command {
     fn engine(&mut self) -> Option<&mut engine::Options> {
         match self {
-            Self::Run(args) => Some(&mut args.engine),
+            Self::Run(args) => Some(&mut args.sandbox.engine),
+            Self::Shell(args) => Some(&mut args.sandbox.engine),
             Self::Doctor(args) => Some(&mut args.engine),
             Self::Ps(args) => Some(&mut args.engine),
             Self::Kill(args) => Some(&mut args.engine),
@@ -180,6 +185,7 @@ impl Command {
             Self::Completions(args) => return args.print(),
             Self::Man(args) => return args.write(say),
             Self::Run(args) => return run::execute(&args, config, say).await,
+            Self::Shell(args) => return shell::execute(&args, config, say).await,
             Self::Doctor(args) => doctor::execute(&args).await,
             Self::Ps(args) => ps::execute(&args, say).await,
             Self::Kill(args) => kill::execute(&args, say).await,

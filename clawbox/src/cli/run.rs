@@ -27,6 +27,23 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
+    pub(super) sandbox: Options,
+    /// Let the command read what is written to standard input; otherwise it reads its end at once
+    #[arg(long)]
+    stdin: bool,
+    /// Write what was enforced and how it ended, as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// The command and its arguments, without any shell
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// What a sandbox is to be, whatever runs in it.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Options {
+    #[command(flatten)]
     pub(super) engine: engine::Options,
     #[arg(long, value_name = "REF", help = format!("The image [default: {DEFAULT_AGENT_IMAGE}]"))]
     image: Option<String>,
@@ -79,12 +96,6 @@ pub(crate) struct Args {
     /// Fetch the image: never, if-missing or always [default: if-missing]
     #[arg(long, value_enum, value_name = "WHEN", hide_possible_values = true)]
     pull: Option<Pulling>,
-    /// Write what was enforced and how it ended, as JSON
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
-    /// The command and its arguments, without any shell
-    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
-    command: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -120,7 +131,7 @@ pub(crate) async fn execute(args: &Args, config: &Config, say: Say) -> u8 {
         Ok(file) => file,
         Err(status) => return status,
     };
-    let image = args.image(config);
+    let image = args.sandbox.image(config);
     let mut report = Report::new(image);
     let pull = Pull::new(image, say);
     let ended = attend::attend(args, config, &pull, say, &mut report).await;
@@ -140,7 +151,16 @@ pub(crate) async fn execute(args: &Args, config: &Config, say: Say) -> u8 {
 }
 
 impl Args {
-    fn image<'a>(&'a self, config: &'a Config) -> &'a str {
+    fn request(&self, config: &Config) -> ContainerResult<ContainerSpawnRequest> {
+        let mut request = self.sandbox.request(config)?;
+        request.task = self.command.join(" ").chars().take(200).collect();
+        request.stdin = self.stdin;
+        Ok(request.with_command(&self.command))
+    }
+}
+
+impl Options {
+    pub(super) fn image<'a>(&'a self, config: &'a Config) -> &'a str {
         let configured = config.security.as_ref().map(|it| it.default_image.as_str());
         let image = self.image.as_deref().or(configured);
         image.unwrap_or(DEFAULT_AGENT_IMAGE)
@@ -161,19 +181,17 @@ impl Args {
         limits
     }
 
-    /// The request. A variable that is given twice is refused, as one of the two would be lost.
-    fn request(&self, config: &Config) -> ContainerResult<ContainerSpawnRequest> {
+    /// A request without a command. A variable that is given twice is refused, as one of the two would be lost.
+    pub(super) fn request(&self, config: &Config) -> ContainerResult<ContainerSpawnRequest> {
         let mut env = BTreeMap::new();
         for (key, value) in &self.env {
             if env.insert(key.clone(), value.clone()).is_some() {
                 return hints::refused("env", key, "each variable once");
             }
         }
-        let task: String = self.command.join(" ").chars().take(200).collect();
         let capabilities = Capabilities::default().with_resources(self.limits(config));
-        let mut request = ContainerSpawnRequest::new(task, capabilities)
-            .with_image(self.image(config))
-            .with_command(&self.command);
+        let mut request =
+            ContainerSpawnRequest::new("", capabilities).with_image(self.image(config));
         request.env = env;
         if let Some(workspace) = &self.workspace {
             request = request
@@ -185,7 +203,7 @@ impl Args {
     }
 
     /// The file's policy, or the least that allows what the options ask for; and what options change by their names.
-    fn options(&self, config: &Config, pull: &Arc<Pull>) -> ConnectOptions {
+    pub(super) fn options(&self, config: &Config, pull: &Arc<Pull>) -> ConnectOptions {
         let configured = config.security.clone();
         let mut security = configured.unwrap_or_else(|| self.own_policy(&self.limits(config)));
         if let Some(pull) = self.pull {
@@ -289,7 +307,8 @@ mod tests {
     }
 
     fn security(args: &Args, config: &Config) -> ContainerSecurityConfig {
-        args.options(config, &Pull::new("a", Say::default()))
+        args.sandbox
+            .options(config, &Pull::new("a", Say::default()))
             .security
     }
 

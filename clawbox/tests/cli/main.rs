@@ -11,6 +11,7 @@ mod fake;
 mod hanging;
 mod rig;
 mod sandbox;
+mod shell;
 mod usage;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -27,7 +28,13 @@ fn main() -> ExitCode {
     let required = env::var("CLAWBOX_REQUIRE")
         .is_ok_and(|names| names.split(',').any(|name| name.trim() == "docker"));
     let mut trials = Vec::new();
-    let without_engine = [auto::CASES, config::CASES, doctor::CASES, usage::CASES];
+    let without_engine = [
+        auto::CASES,
+        config::CASES,
+        doctor::CASES,
+        shell::ANYWHERE,
+        usage::CASES,
+    ];
     for case in sandbox::CASES
         .iter()
         .chain(without_engine.into_iter().flatten())
@@ -38,7 +45,8 @@ fn main() -> ExitCode {
         Some(host) => Ok(Some(host.clone())),
         None => Err(required),
     };
-    for case in sandbox::CASES.iter().chain(docker::CASES) {
+    let on_docker = [sandbox::CASES, docker::CASES, shell::CASES];
+    for case in on_docker.into_iter().flatten() {
         trials.push(trial("docker", *case, docker.clone()));
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

@@ -9,8 +9,10 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::{
     fs::{self, Permissions},
+    io::Write,
     os::unix::fs::{MetadataExt, PermissionsExt},
     process::Stdio,
+    thread,
     time::Duration,
 };
 
@@ -30,6 +32,10 @@ pub(crate) const CASES: &[Case] = &[
     ("a_signal_ends_the_container_and_is_the_status", signals),
     ("a_reader_that_goes_ends_it_quietly", broken_pipe),
     ("quiet_is_quiet", quiet),
+    (
+        "the_command_reads_standard_input_where_that_is_asked_for",
+        stdin,
+    ),
 ];
 
 fn exit_status(rig: &Rig) {
@@ -261,4 +267,32 @@ fn broken_pipe(rig: &Rig) {
 fn quiet(rig: &Rig) {
     let ended = end(rig.run(&["-q", "--timeout", "1s"], &["probe", "sleep", "60000"]));
     assert_eq!((ended.status, ended.stderr.as_str()), (124, ""));
+}
+
+fn stdin(rig: &Rig) {
+    let sent = pattern(Pattern::Binary, Stream::Stdout, 200_000);
+    for (options, argv, read) in [
+        (&["--stdin"][..], &["probe", "cat"][..], &sent[..]),
+        (&[], &["probe", "cat"], b""),
+        // It ends without reading all, and while more may come.
+        (&["--stdin"], &["probe", "cat", "10"], &sent[..10]),
+    ] {
+        let mut run = rig.run(options, argv);
+        run.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = run.spawn().expect("clawbox starts");
+        let mut input = child.stdin.take().expect("a pipe");
+        let output = thread::scope(|scope| {
+            scope.spawn(|| {
+                // Where nobody reads, it is refused.
+                let written = input.write_all(&sent);
+                if read.len() == sent.len() {
+                    written.expect("all is read");
+                    drop(input);
+                }
+            });
+            child.wait_with_output().expect("it ends")
+        });
+        assert_eq!(output.status.code(), Some(0), "{argv:?}");
+        assert!(output.stdout == read, "{argv:?}: {}", output.stdout.len());
+    }
 }

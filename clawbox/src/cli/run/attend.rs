@@ -1,7 +1,7 @@
 //! A container from spawn to removal: its output as it comes, our signals, its end.
 
 use super::{Args, report::Report};
-use crate::cli::{interrupt::Interrupts, pull::Pull, say::Say, status};
+use crate::cli::{input, interrupt::Interrupts, pull::Pull, say::Say, status};
 use clawbox::{
     Config, ContainerBackend, ContainerError, ContainerId, ContainerResult, ContainerSpawnRequest,
     ContainerStatus, ExitReport, OutputFollower, OutputStream, ResourceLimits,
@@ -27,8 +27,8 @@ pub(super) async fn attend(
     report: &mut Report,
 ) -> ContainerResult<u8> {
     let request = args.request(config)?;
-    let options = args.options(config, pull);
-    let backend = args.engine.connect(options, say).await?;
+    let options = args.sandbox.options(config, pull);
+    let backend = args.sandbox.engine.connect(options, say).await?;
     let identity = backend.pre_generate_id()?;
     let run = Run {
         id: identity.id.clone(),
@@ -99,11 +99,23 @@ impl Run {
         report.enforcement = Some(enforcement);
 
         let follower = self.backend.follow_output(&self.id)?;
-        let interrupted = Notify::new();
+        let (interrupted, over) = (Notify::new(), Notify::new());
         let ended = async {
             let exit = self.backend.wait(&self.id).await;
+            over.notify_one();
             self.remove().await;
             exit
+        };
+        let fed = async {
+            let fed = tokio::select! {
+                fed = self.feed(args.stdin) => fed,
+                () = over.notified() => Ok(()),
+            };
+            if fed.is_err() {
+                // Half of it would pass for the whole.
+                self.remove().await;
+            }
+            fed
         };
         let shown = async {
             let shown = tokio::select! {
@@ -122,12 +134,12 @@ impl Run {
                 None => None,
             }
         };
-        let mut all = pin!(async { tokio::join!(ended, shown, engine) });
+        let mut all = pin!(async { tokio::join!(ended, shown, fed, engine) });
         let ended = tokio::select! {
             ended = &mut all => Ok(ended),
             status = interrupts.next() => Err(status),
         };
-        let (signalled, (exit, shown, engine)) = match ended {
+        let (signalled, (exit, shown, fed, engine)) = match ended {
             Ok(ended) => (None, ended),
             Err(status) => {
                 interrupted.notify_one();
@@ -148,6 +160,11 @@ impl Run {
         }
         let own = status::of_exit(&exit);
         report.exit = Some(exit);
+        if let (None, Err(error)) = (signalled, fed) {
+            self.say
+                .problem(&format!("standard input could not be read: {error}"));
+            return Ok(status::REFUSED);
+        }
         Ok(match (signalled, shown) {
             (Some(status), _) => status,
             (None, Ok(())) => own,
@@ -158,6 +175,19 @@ impl Run {
                 status::REFUSED
             }
         })
+    }
+
+    /// Has the command read what comes to us, where that is wanted.
+    async fn feed(&self, wanted: bool) -> io::Result<()> {
+        if !wanted {
+            return Ok(());
+        }
+        match self.backend.take_stdin(&self.id) {
+            Ok(stdin) => input::pass_on(stdin).await,
+            // A command that has ended reads nothing.
+            Err(ContainerError::InvalidState { .. }) => Ok(()),
+            Err(error) => Err(io::Error::other(error)),
+        }
     }
 
     /// The time when showing output may end although a reader of ours has not taken all of it.
