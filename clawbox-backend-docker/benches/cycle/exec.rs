@@ -1,6 +1,6 @@
 //! `true` as a further command in a container that runs, with its output and its exit code.
 
-use crate::{Manager, Outcome, request};
+use crate::{Manager, Outcome, load, request};
 use bollard::{
     Docker,
     exec::{StartExecOptions, StartExecResults},
@@ -11,7 +11,7 @@ use clawbox_containers::{
     types::{ContainerId, ExecRequest},
 };
 use futures_util::StreamExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 /// By its path, as the engine knows nothing of the command's environment, and so of no `PATH`.
 const TRUE: &str = "/bin/true";
@@ -62,9 +62,23 @@ impl<'a> Sandbox<'a> {
         succeeded(docker.inspect_exec(&exec).await?.exit_code)
     }
 
+    /// Many at once, and much output.
+    pub(crate) async fn load(&self, host: &str) -> Outcome<()> {
+        load::steps(self.manager, &self.id).await?;
+        load::many(self.manager, &self.id).await?;
+        load::flood(self.manager, &self.id, || self.docker_exec(host)).await
+    }
+
+    fn docker_exec(&self, host: &str) -> Command {
+        let mut docker = Command::new("docker");
+        docker.args(["--host", host, "exec", &self.id.to_string()]);
+        docker
+    }
+
     pub(crate) fn cli(&self, host: &str) -> Outcome<()> {
-        let status = std::process::Command::new("docker")
-            .args(["--host", host, "exec", &self.id.to_string(), TRUE])
+        let status = self
+            .docker_exec(host)
+            .arg(TRUE)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .status()?;

@@ -4,6 +4,7 @@
 mod exec;
 mod gates;
 mod handshake;
+mod load;
 mod relay;
 mod spawn;
 mod table;
@@ -47,9 +48,13 @@ async fn main() -> Outcome<()> {
 
     let ours = manager(&host, InitProgram::Clawbox)?;
     let engines = manager(&host, InitProgram::Engine)?;
-    spawns(&host, &docker, &ours, &engines).await?;
-    handshakes.report();
-    gates::measure(&host).await?;
+    if table::is_wanted("spawns") {
+        spawns(&host, &docker, &ours, &engines).await?;
+        handshakes.report();
+    }
+    if table::is_wanted("gates") {
+        gates::measure(&host).await?;
+    }
     execs(&host, &docker, &ours).await
 }
 
@@ -88,6 +93,16 @@ async fn spawns(host: &str, docker: &Docker, ours: &Manager, engines: &Manager) 
 
 async fn execs(host: &str, docker: &Docker, manager: &Manager) -> Outcome<()> {
     let sandbox = exec::Sandbox::begin(manager).await?;
+    if table::is_wanted("execs") {
+        each_way(&sandbox, host, docker).await?;
+    }
+    if table::is_wanted("load") {
+        sandbox.load(host).await?;
+    }
+    sandbox.end().await
+}
+
+async fn each_way(sandbox: &exec::Sandbox<'_>, host: &str, docker: &Docker) -> Outcome<()> {
     let mut table = Table::new(["bare API", "docker exec", "clawbox"]);
     for round in 0..=EXECS {
         for turn in 0..3 {
@@ -103,7 +118,7 @@ async fn execs(host: &str, docker: &Docker, manager: &Manager) -> Outcome<()> {
         }
     }
     table.print("times `true` in one sandbox");
-    sandbox.end().await
+    Ok(())
 }
 
 fn manager(host: &str, init: InitProgram) -> Outcome<Manager> {

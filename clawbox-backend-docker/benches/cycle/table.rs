@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// Whether a part of the bench is run: all are, or the one that was named (`cargo bench --bench cycle -- execs`).
+pub(crate) fn is_wanted(part: &str) -> bool {
+    let named = std::env::args().skip(1).find(|it| !it.starts_with('-'));
+    named.is_none_or(|named| named == part)
+}
+
 pub(crate) struct Table<const N: usize> {
     names: [&'static str; N],
     times: [Vec<Duration>; N],

@@ -3,6 +3,8 @@
 //! Only ratios within one run mean anything.
 
 mod bare;
+#[path = "../../../clawbox-backend-docker/benches/cycle/load.rs"]
+mod load;
 #[path = "../../../clawbox-backend-docker/benches/cycle/table.rs"]
 mod table;
 
@@ -48,7 +50,9 @@ async fn main() -> Outcome<()> {
     let (version, kernel) = (info.version, kernel.trim());
     println!("rootless Podman {version}, Linux {kernel}, {cores} cores");
 
-    spawns(&host, &bare, &backend, &profile).await?;
+    if table::is_wanted("spawns") {
+        spawns(&host, &bare, &backend, &profile).await?;
+    }
     execs(&host, &bare, &backend).await
 }
 
@@ -74,6 +78,31 @@ async fn spawns(host: &str, bare: &Bare, backend: &PodmanBackend, profile: &str)
 
 async fn execs(host: &str, bare: &Bare, backend: &PodmanBackend) -> Outcome<()> {
     let sleeper = backend.spawn(request(["sleep", "600"])).await?.container_id;
+    if table::is_wanted("execs") {
+        each_way(host, bare, backend, &sleeper).await?;
+    }
+    if table::is_wanted("load") {
+        load::steps(backend, &sleeper).await?;
+        load::many(backend, &sleeper).await?;
+        let name = sleeper.to_string();
+        load::flood(backend, &sleeper, || {
+            let mut podman = remote(host);
+            podman.args(["exec", &name]);
+            podman
+        })
+        .await?;
+    }
+    backend.kill(&sleeper).await?;
+    backend.cleanup_stopped().await?;
+    Ok(())
+}
+
+async fn each_way(
+    host: &str,
+    bare: &Bare,
+    backend: &PodmanBackend,
+    sleeper: &ContainerId,
+) -> Outcome<()> {
     let mut table = Table::new(["bare API", "podman exec", "clawbox"]);
     for round in 0..=EXECS {
         for turn in 0..3 {
@@ -83,14 +112,12 @@ async fn execs(host: &str, bare: &Bare, backend: &PodmanBackend) -> Outcome<()> 
             match way {
                 0 => bare.exec(&sleeper.to_string())?,
                 1 => podman(host, &["exec", &sleeper.to_string(), TRUE])?,
-                _ => exec(backend, &sleeper).await?,
+                _ => exec(backend, sleeper).await?,
             }
             table.note(round, way, start.elapsed());
         }
     }
     table.print("times `true` in one sandbox");
-    backend.kill(&sleeper).await?;
-    backend.cleanup_stopped().await?;
     Ok(())
 }
 
@@ -152,12 +179,16 @@ fn run(host: &str, profile: &str) -> Outcome<()> {
     podman(host, &arguments)
 }
 
-/// As a client of the same service, so that it works on the same storage, in the same namespaces.
+/// A client of the same service, so that it works on the same storage, in the same namespaces.
+fn remote(host: &str) -> Command {
+    let mut podman = Command::new("podman");
+    podman.args(["--remote", "--url", host]).current_dir("/");
+    podman
+}
+
 fn podman(host: &str, arguments: &[&str]) -> Outcome<()> {
-    let status = Command::new("podman")
-        .args(["--remote", "--url", host])
+    let status = remote(host)
         .args(arguments)
-        .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status()?;
