@@ -99,7 +99,12 @@ impl FromStr for ImageRef {
         if hex64 || s.starts_with("sha256:") {
             return Err(refused("an image's id is not a name"));
         }
-        Ok(Self(reference))
+        // Engines and readers of JSON get it written in full, and it must be a reference to them too.
+        let image = Self(reference);
+        if image.to_string().len() > MAX_BYTES {
+            return Err(refused("at most 1024 bytes, written in full"));
+        }
+        Ok(image)
     }
 }
 
@@ -202,9 +207,13 @@ mod tests {
             &id,
             &format!("sha256:{id}"),
             &format!("{id}:latest"),
+            // Short enough only without its tag.
+            &format!("{}.io/a", "a".repeat(MAX_BYTES - 11)),
         ] {
             check(bad, None);
         }
+        let longest = format!("{}.io/a:latest", "a".repeat(MAX_BYTES - 12));
+        check(&longest, Some(&longest));
     }
 
     proptest! {
