@@ -5,10 +5,12 @@
 //! `CLAWBOX_SABOTAGE=told` prints what caught what, and `CLAWBOX_SABOTAGE=all` tries every case under every weakening
 //! before it does; `CLAWBOX_SABOTAGE=write` writes the table anew.
 
-use clawbox_backend_docker::{DockerEngine, sabotage::WeakenedEngine};
+use clawbox_backend_docker::{DockerEngine, sabotage::create};
 use clawbox_conformance::{
     Case, Declarations, Outcome, cases,
-    sabotage::{Bench, Proofs, Sabotage, Tried, TwoWay, canaries, kernel_cases, sabotages},
+    sabotage::{
+        Bench, Proofs, Sabotage, Tried, TwoWay, WeakenedEngine, canaries, kernel_cases, sabotages,
+    },
     test_engine::TestEngine,
 };
 use libtest_mimic::Failed;
@@ -80,7 +82,7 @@ async fn attempt(
         Err(error) => return Tried::NotGiven(error.to_string()),
     };
     let weaken = sabotage.and_then(Sabotage::weakening).unwrap_or(|_| {});
-    let engine = Arc::new(WeakenedEngine::new(docker, weaken));
+    let engine = Arc::new(WeakenedEngine::new(docker, create, weaken));
     let report = bench.run(Arc::clone(&engine) as _, sabotage, case).await;
     match (report.outcome, engine.not_given()) {
         (Outcome::Failed { message }, None) => Tried::Failed(message),

@@ -25,7 +25,7 @@ use spec::{
 
 const PODMAN: Encoder = Encoder::new("podman");
 /// Paths that libpod makes read-only in every container, and the only ones: there is no way to name others.
-const READ_ONLY: [&str; 6] = [
+pub(crate) const READ_ONLY: [&str; 6] = [
     "/proc/asound",
     "/proc/bus",
     "/proc/fs",

@@ -31,6 +31,7 @@ use podman_api::{
     opts::{ContainerListFilter, ContainerListOpts, PullOpts},
 };
 use rustix::process::{Resource, getrlimit};
+use serde::Serialize;
 use std::{
     collections::BTreeMap,
     io::{self, Cursor, Write},
@@ -111,6 +112,11 @@ impl PodmanEngine {
             decode::service(&greeting, &self.endpoint)
         };
         self.met.get_or_try_init(greet).await.copied()
+    }
+
+    pub(crate) async fn send(&self, spec: &impl Serialize) -> EngineResult<Vec<EngineWarning>> {
+        let created = self.direct().await?.create(spec).await?;
+        Ok(decode::warnings(created.warnings.unwrap_or_default()))
     }
 
     async fn is_rootless(&self) -> EngineResult<bool> {
@@ -218,21 +224,13 @@ impl ContainerEngine for PodmanEngine {
         // It is asked only where it matters, as it is a slow call.
         let writes = plan.spec().mounts.0.iter().any(|bind| !bind.read_only);
         let rootless = writes && self.is_rootless().await?;
-        let max_processes = getrlimit(Resource::Nproc).maximum.unwrap_or(u64::MAX);
         let Create {
             mut spec,
             seccomp_profile,
-        } = encode::create(plan.spec(), max_processes, rootless)?;
+        } = encode::create(plan.spec(), max_processes(), rootless)?;
         let profile = file_of(seccomp_profile.to_owned()).await?;
-        spec.seccomp_profile_path = match profile.path().to_str() {
-            Some(path) => path.to_owned(),
-            None => {
-                let text = format!("the path {} for podman", profile.path().display());
-                return Err(EngineError::new(EngineErrorKind::Unsupported, text));
-            }
-        };
-        let created = self.direct().await?.create(&spec).await?;
-        Ok(decode::warnings(created.warnings.unwrap_or_default()))
+        spec.seccomp_profile_path = path_of(&profile)?;
+        self.send(&spec).await
     }
 
     async fn inspect(&self, id: &ContainerId) -> EngineResult<Inspection> {
@@ -332,8 +330,20 @@ async fn not_run(service: Direct<'_>, id: &str) -> EngineResult<Option<i32>> {
     Ok(None)
 }
 
+/// What this process itself may have.
+pub(crate) fn max_processes() -> u64 {
+    getrlimit(Resource::Nproc).maximum.unwrap_or(u64::MAX)
+}
+
+pub(crate) fn path_of(profile: &NamedTempFile) -> EngineResult<String> {
+    profile.path().to_str().map(str::to_owned).ok_or_else(|| {
+        let text = format!("the path {} for podman", profile.path().display());
+        EngineError::new(EngineErrorKind::Unsupported, text)
+    })
+}
+
 /// A file for the service alone, in this user's runtime directory where there is one. It is gone when this is dropped.
-async fn file_of(seccomp_profile: String) -> EngineResult<NamedTempFile> {
+pub(crate) async fn file_of(seccomp_profile: String) -> EngineResult<NamedTempFile> {
     let make = move || {
         let mut builder = tempfile::Builder::new();
         builder.prefix("clawbox-seccomp-").suffix(".json");

@@ -55,6 +55,9 @@ mod errors;
 #[cfg(test)]
 mod fixture;
 mod frames;
+#[cfg(feature = "sabotage")]
+#[doc(hidden)]
+pub mod sabotage;
 
 pub use clawbox_containers::{ContainerManager, endpoint::EndpointError};
 pub use engine::PodmanEngine;

@@ -1,6 +1,8 @@
 //! A backend's own tests on a real engine: what runs them, and what they mostly begin with.
 
 pub mod adoption;
+pub mod gate1;
+pub mod gate2;
 
 use crate::harness::{REQUIRE_VARIABLE, is_required};
 use clawbox_containers::{

@@ -13,12 +13,14 @@ mod proofs;
 mod table;
 mod two_way;
 mod verdicts;
+mod weakened;
 
 pub use bench::Bench;
 pub use engine::Sabotaged;
 pub use proofs::Proofs;
 pub use two_way::{Tried, TwoWay, canaries, kernel_cases};
 pub use verdicts::Verdicts;
+pub use weakened::{Create, WeakenedEngine};
 
 use crate::{
     case::{Case, Role},
