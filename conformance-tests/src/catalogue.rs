@@ -146,7 +146,7 @@ pub const CATALOGUE: &[Entry] = &[
     tried("L05", "a kill while another one waits", &["kill/during_grace"]),
     tried("L06", "a kill of what is stopped", &["kill/of_the_stopped"]),
     elsewhere("L09", "an engine that is restarted", "no suite may restart an engine that others use: clawbox-backend-podman's `a_run_outlives_its_service` restarts one of its own"),
-    elsewhere("L11", "a manager that is killed", "the suite is the process that would be killed: clawbox's `what_a_killed_clawbox_leaves_is_an_orphan` kills another; nothing adopts its containers yet"),
+    elsewhere("L11", "a manager that is killed", "the suite is the process that would be killed: clawbox's `what_a_killed_clawbox_leaves_is_an_orphan` kills another, and the backends' `what_a_killed_process_leaves_is_adopted` takes its containers over"),
     tried("L12", "an engine that is missing, hangs or talks nonsense", &["engine/unavailable", "engine/hung"]),
     elsewhere("L13", "a full disk at the engine", "no suite may fill the disk of an engine that others use; not tried yet"),
     tried("L14", "a clock that is set", &["deadline/of_another_day"]),
