@@ -5,8 +5,10 @@ mod control_groups;
 mod hostile;
 mod joined;
 mod mounted;
+mod names;
 mod profiles;
 mod recorded;
+mod spaces;
 mod workspaces;
 
 use super::{Answer, Answers, Look, OwnNamespaces, judge, looks, refused_calls, refused_sockets};
