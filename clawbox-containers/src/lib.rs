@@ -14,6 +14,25 @@
 //!
 //! Agent code holds a [`ContainerBackend`]; somebody who has another engine implements [`ContainerEngine`]
 //! and gets the rest from [`ContainerManager`].
+//!
+//! ```
+//! use clawbox_containers::{
+//!     ContainerBackend, ContainerResult,
+//!     types::{Capabilities, ContainerSpawnRequest},
+//! };
+//!
+//! /// Any backend will do: Docker, Podman, or an engine in memory.
+//! async fn count_words(backend: &dyn ContainerBackend) -> ContainerResult<String> {
+//!     let request = ContainerSpawnRequest::new("count words", Capabilities::default())
+//!         .with_image("alpine")
+//!         .with_command(["wc", "-w", "/etc/passwd"]);
+//!     let id = backend.spawn(request).await?.container_id;
+//!     backend.wait(&id).await?;
+//!     let output = backend.collect_output(&id).await?;
+//!     backend.kill(&id).await?; // removes it
+//!     Ok(output.stdout.text().into_owned())
+//! }
+//! ```
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -4,6 +4,20 @@
 //! policy. It connects to the unix socket that it is given as its only argument, and from then on does what the
 //! [`protocol`] says: it answers what the kernel gives there, runs the container's command, and runs further ones.
 //!
+//! ```
+//! use clawbox_init::{PROGRAM, protocol::{Question, Questions}};
+//!
+//! if let Some(program) = PROGRAM {
+//!     assert!(program.starts_with(b"\x7fELF") && program.len() < 100_000);
+//! }
+//! // What a manager asks is written down by one side and read by the other with the same code.
+//! let mut payload = Vec::new();
+//! Question::Read(c"/proc/self/status").encode(&mut payload);
+//! let questions = Questions::new(1, &payload).expect("well-formed");
+//! assert_eq!(questions.iter().next(), Some(Question::Read(c"/proc/self/status")));
+//! assert!(Questions::new(2, &payload).is_err());
+//! ```
+//!
 //! # What it promises
 //!
 //! - **It runs nothing before it is told to.** Without a command after 60 seconds, or when the manager goes away
