@@ -50,6 +50,23 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs a command whose words are worth reading only where it fails.
+pub(crate) fn run_silently(command: &mut Command) -> Result<()> {
+    let output = command
+        .output()
+        .with_context(|| format!("start {}", name(command)))?;
+    if !output.status.success() {
+        let words = [output.stdout, output.stderr].concat();
+        bail!(
+            "`{}` ended with {}:\n{}",
+            name(command),
+            output.status,
+            String::from_utf8_lossy(&words).trim_end()
+        );
+    }
+    Ok(())
+}
+
 /// The program and what it was to do, as in `cargo clippy`.
 fn name(command: &Command) -> String {
     let program = Path::new(command.get_program());
@@ -59,4 +76,23 @@ fn name(command: &Command) -> String {
         .map(|word| word.to_string_lossy())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_silent_command_said_is_told_where_it_fails() {
+        let shell = |script| {
+            let mut shell = Command::new("sh");
+            run_silently(shell.args(["-c", script]))
+        };
+        assert!(shell("echo all is well").is_ok());
+        let error = shell("echo the cause; echo the effect >&2; exit 3").unwrap_err();
+        let told = error.to_string();
+        for words in ["`sh -c`", "3:", "the cause\nthe effect"] {
+            assert!(told.contains(words), "{told}");
+        }
+    }
 }

@@ -9,7 +9,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::consent::Consent;
-use crate::workspace::run;
+use crate::say::say;
+use crate::workspace::{run, run_silently};
 
 /// A program, and the Debian package that brings it.
 #[derive(Clone, Copy, Debug)]
@@ -169,9 +170,11 @@ fn install(programs: &[Program]) -> Result<()> {
         true => None,
         false => Some(NoServiceStart::hold()?),
     };
-    run(&mut apt_get(&["update"]))?;
+    let packages = join(programs.iter().map(|program| program.package));
+    say!("installing Debian's packages {packages} …");
+    run_silently(&mut apt_get(&["update"]))?;
     let mut apt = apt_get(&["install", "-y", "--no-install-recommends", "--no-remove"]);
-    run(apt.args(programs.iter().map(|program| program.package)))?;
+    run_silently(apt.args(programs.iter().map(|program| program.package)))?;
     drop(no_start);
     // A package enables its services for the next boot; we wanted its programs only.
     let installed = |service: &&str| Path::new("/lib/systemd/system").join(service).exists();
