@@ -13,6 +13,7 @@ mod http;
 mod image;
 mod interrupt;
 mod matrix;
+mod picture;
 mod programs;
 mod say;
 mod steps;
@@ -66,6 +67,12 @@ enum Chore {
     Guest(guest::Options),
     /// Run real programs under the system call filters, and rewrite docs/SECCOMP.md
     Programs(programs::Options),
+    /// Draw docs/terminal.svg from what clawbox prints on a real Docker
+    Picture {
+        /// Install missing packages without asking
+        #[arg(long)]
+        yes: bool,
+    },
     /// Make the image the tests run in, and give it to the engines
     Fixture {
         /// Install missing packages without asking
@@ -85,6 +92,7 @@ fn main() -> ExitCode {
         Chore::Matrix(options) => matrix::run(options),
         Chore::Guest(options) => guest::run(options),
         Chore::Programs(options) => programs::run(options),
+        Chore::Picture { yes } => picture::run(Consent::new(*yes)),
         Chore::Fixture { yes } => image::run(Consent::new(*yes)),
     };
     match done {
