@@ -48,8 +48,8 @@ pub mod config;
 mod connect;
 pub mod discovery;
 
-/// The README's example compiles.
-#[cfg(all(doctest, feature = "docker"))]
+/// The README's examples: the first compiles, the second runs.
+#[cfg(all(doctest, feature = "docker", feature = "mock"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
