@@ -21,7 +21,7 @@ mod status;
 mod table;
 mod values;
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{Arg, ArgAction, Parser, Subcommand, error::ErrorKind};
 use clawbox::{Config, config::ConfigError};
 use say::Say;
 use serde::Serialize;
@@ -39,6 +39,7 @@ const LAST_WRITE: Duration = Duration::from_millis(200);
 /// Run untrusted code in hardened containers
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(disable_help_flag = true, arg = help())]
 struct Cli {
     /// Settings: see `clawbox config`
     #[arg(long, global = true, value_name = "FILE", display_order = 899)]
@@ -54,6 +55,17 @@ const EXAMPLES: &str = "\
 Examples:
   clawbox doctor                                       is there an engine, and what can it enforce?
   clawbox run --image alpine -- sh -c 'id; exit 7'     run a command in a sandbox";
+
+/// One screen, also where it is asked for by its long name: the rest is for the manual.
+fn help() -> Arg {
+    Arg::new("help")
+        .short('h')
+        .long("help")
+        .global(true)
+        .display_order(902)
+        .action(ArgAction::HelpShort)
+        .help("Print help (in full: clawbox help COMMAND)")
+}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -221,5 +233,50 @@ mod tests {
             let lines = help.lines().count();
             assert!(lines <= 50, "{}: {lines} lines", command.get_name());
         }
+    }
+
+    /// In every help, and in the README.
+    #[test]
+    fn every_example_is_a_command_line() {
+        let mut cli = Cli::command();
+        cli.build();
+        let mut pages = vec![include_str!("../../README.md").to_owned()];
+        let mut commands = vec![&cli];
+        while let Some(command) = commands.pop() {
+            pages.extend(command.get_after_help().map(ToString::to_string));
+            commands.extend(command.get_subcommands());
+        }
+        let mut tried = 0;
+        for line in pages.iter().flat_map(|page| page.lines().map(str::trim)) {
+            let line = line.strip_prefix("$ ").unwrap_or(line);
+            if line.starts_with("clawbox ") {
+                tried += 1;
+                if let Err(error) = Cli::try_parse_from(words(line)) {
+                    panic!("{line}: {error}");
+                }
+            }
+        }
+        assert!(tried > 20, "{tried} examples");
+    }
+
+    /// As a shell takes a line apart, up to what is no longer clawbox's: a pipe, a file, the next command, a remark.
+    fn words(line: &str) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        for (number, part) in line.split('\'').enumerate() {
+            if number % 2 == 1 {
+                words.push(part.to_owned());
+                continue;
+            }
+            let end = ["|", ">", "&&", "  ", "#"]
+                .iter()
+                .filter_map(|it| part.find(it));
+            let end = end.min();
+            let part = &part[..end.unwrap_or(part.len())];
+            words.extend(part.split_whitespace().map(str::to_owned));
+            if end.is_some() {
+                break;
+            }
+        }
+        words
     }
 }

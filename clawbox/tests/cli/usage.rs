@@ -272,8 +272,16 @@ fn help(rig: &Rig) {
     ] {
         let ended = end(rig.bare(args));
         assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{args:?}");
-        assert!(!ended.stdout.is_empty(), "{args:?}");
+        let text = String::from_utf8_lossy(&ended.stdout);
+        let lines = text.lines().count();
+        assert!((1..=50).contains(&lines), "{args:?}: {lines} lines");
     }
+    let whole = end(rig.bare(&["help", "run"]));
+    let text = String::from_utf8_lossy(&whole.stdout);
+    assert!(
+        text.contains("only a live clawbox holds the deadline"),
+        "{text}"
+    );
 }
 
 fn completions(rig: &Rig) {
