@@ -103,3 +103,58 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const PAGES: [&str; 6] = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "ARCHITECTURE.md",
+        "docs/CONFORMANCE.md",
+        "docs/RELIABILITY.md",
+        "docs/TESTING.md",
+    ];
+
+    /// What stands after these words, up to the end of a piece of code.
+    fn after<'a>(page: &'a str, words: &str) -> Vec<&'a str> {
+        let pieces = page.split(words).skip(1);
+        let pieces = pieces.filter_map(|it| it.split(['`', '\n', '#', '…']).next());
+        pieces.map(str::trim).filter(|it| !it.is_empty()).collect()
+    }
+
+    #[test]
+    fn every_chore_and_every_test_that_the_pages_name_is_there() {
+        let root = workspace::root().unwrap();
+        let (mut chores, mut tests) = (0, 0);
+        for name in PAGES {
+            let page = fs::read_to_string(root.join(name)).unwrap();
+            for line in after(&page, "cargo xtask ") {
+                chores += 1;
+                let words = ["cargo xtask"].into_iter().chain(line.split_whitespace());
+                if let Err(error) = Cli::try_parse_from(words) {
+                    panic!("{name}: cargo xtask {line}: {error}");
+                }
+            }
+            for line in after(&page, "cargo test -p ") {
+                tests += 1;
+                let mut words = line.split_whitespace();
+                let package = words.next().unwrap();
+                let folder = match package {
+                    "clawbox-conformance" => "conformance-tests",
+                    other => other,
+                };
+                assert!(root.join(folder).is_dir(), "{name}: {package}");
+                if let Some(test) = words.skip_while(|it| *it != "--test").nth(1) {
+                    let tests = root.join(folder).join("tests");
+                    let files = [format!("{test}.rs"), format!("{test}/main.rs")];
+                    let is_there = files.iter().any(|file| tests.join(file).is_file());
+                    assert!(is_there, "{name}: {package} has no test {test}");
+                }
+            }
+        }
+        assert!(chores > 20 && tests > 5, "{chores} chores, {tests} tests");
+    }
+}
