@@ -20,7 +20,7 @@
 //! let id = backend.spawn(request).await?.container_id;
 //! assert_eq!(backend.wait(&id).await?.exit_code, Some(3));
 //! assert_eq!(backend.collect_output(&id).await?.stdout.text(), "hello");
-//! let calls = ["create", "inspect", "attach", "start", "run agent", "wait"];
+//! let calls = ["create", "inspect", "attach", "start", "run agent"];
 //! engine.journal().of(&id).assert(&calls);
 //! # Ok(())
 //! # }

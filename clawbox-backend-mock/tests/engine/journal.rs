@@ -16,6 +16,7 @@ async fn the_journal_shows_what_differs() {
     let backend = with(Script::sleep(Duration::from_millis(1500)));
     let id = backend.spawn(request(&["x"])).await.unwrap().container_id;
     backend.wait(&id).await.unwrap();
+    backend.kill(&id).await.unwrap();
     let journal = backend.engine().journal().of(&id);
     let wrong = || {
         journal.assert(&[
@@ -24,7 +25,7 @@ async fn the_journal_shows_what_differs() {
             "start",
             "run x",
             "kill SIGTERM",
-            "wait",
+            "remove",
         ])
     };
     let panic = catch_unwind(AssertUnwindSafe(wrong)).unwrap_err();
@@ -41,7 +42,7 @@ async fn the_journal_shows_what_differs() {
         "  start",
         "  run x",
         "- kill SIGTERM",
-        "  wait",
+        "  remove",
     ];
     assert_eq!(lines, expected, "{text}");
     assert!(text.ends_with("at 1.500 s\n"), "{text}");

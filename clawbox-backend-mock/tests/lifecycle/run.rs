@@ -33,11 +33,22 @@ async fn the_engine_is_asked_for_no_more_than_needed() {
     let id = rig.spawn("ok").await;
     rig.backend.wait(&id).await.unwrap();
     rig.backend.kill(&id).await.unwrap();
-    let calls = [
-        "create", "inspect", "attach", "start", "run ok", "wait", "remove",
-    ];
+    let calls = ["create", "inspect", "attach", "start", "run ok", "remove"];
     rig.engine.journal().of(&id).assert(&calls);
     assert_eq!(rig.engine.journal().only(&[Op::EnsureImage]).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_engine_is_asked_whether_what_is_not_removed_has_ended() {
+    let rig = rig();
+    let id = rig.spawn("ok").await;
+    rig.backend.wait(&id).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    rig.engine
+        .journal()
+        .of(&id)
+        .only(&[Op::Wait])
+        .assert(&["wait"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,7 +34,10 @@ const SIGNAL_PATIENCE: Duration = Duration::from_millis(500);
 const SIGKILLED: i32 = 128 + 9;
 const SIGTERMED: i32 = 128 + 15;
 
-/// How long a container may outlive the word of its process 1 that it ends.
+/// How long after the word of its process 1 that a container ends the engine is asked for its own. Nearly always it is
+/// removed by then, and the call would only be in the way of that.
+const CONFIRM_AFTER: Duration = Duration::from_millis(100);
+/// How long a container may outlive that word.
 const END_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was said of the end.
@@ -86,6 +89,7 @@ impl<E: ContainerEngine> Watch<'_, E> {
 
     /// Process 1 has told the end and goes itself. Where the engine does not see it go, it is made to.
     pub(super) async fn confirm_end(&self) {
+        sleep(CONFIRM_AFTER).await;
         match timeout(END_PATIENCE, self.shared.calls.engine.wait(self.id())).await {
             Ok(Ok(_)) => return,
             Ok(Err(error)) if error.kind() == EngineErrorKind::NotFound => return,
