@@ -180,7 +180,14 @@ impl Direct<'_> {
         let host = hyper::header::HeaderValue::from_static("podman");
         request.headers_mut().insert(HOST, host);
         let socket = UnixStream::connect(self.0.path()).await;
-        let socket = TokioIo::new(socket.map_err(|e| self.broken(e))?);
+        let socket = socket.map_err(|error| match self.0.is_no_socket() {
+            true => self.broken(io::Error::new(
+                error.kind(),
+                "what is there is not a socket",
+            )),
+            false => self.broken(error),
+        });
+        let socket = TokioIo::new(socket?);
         let (mut sender, connection) =
             http1::handshake(socket).await.map_err(|e| self.broken(e))?;
         // It ends with the answer's body, or with the upgraded stream. What fails in it fails in the answer as well.

@@ -1,7 +1,8 @@
 //! Where an engine is: a unix socket of this host's.
 
 use std::{
-    fmt,
+    fmt, fs,
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -73,6 +74,13 @@ impl Endpoint {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether something other than a socket is there. The kernel's answer to who connects is the same as where
+    /// nobody listens.
+    #[must_use]
+    pub fn is_no_socket(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|there| !there.file_type().is_socket())
     }
 }
 

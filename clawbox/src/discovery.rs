@@ -162,7 +162,10 @@ impl Place {
         let who = tokio::time::timeout(BOUND, who::ask(&candidate.endpoint))
             .await
             .map_err(|_| Unusable::Silent(BOUND))?
-            .map_err(Unusable::Unreachable)?;
+            .map_err(|error| match candidate.endpoint.is_no_socket() {
+                true => Unusable::NoSocket,
+                false => Unusable::Unreachable(error),
+            })?;
         let backend = match who {
             Who::Docker => Backend::Docker,
             Who::Podman(version) => match is_too_old(&version) {

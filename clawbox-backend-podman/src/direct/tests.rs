@@ -4,7 +4,7 @@ use super::*;
 use crate::fixture::service::{Service, Then, in_time, whole};
 use clawbox_conformance::golden::CONTAINER_ID as ID;
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, net::UnixListener};
 
 /// The errors of each of the calls, of which `attach` is the one that reads no body where all is well.
 async fn errors(answer: &str, then: Then) -> Vec<(&'static str, EngineError, Endpoint)> {
@@ -188,13 +188,23 @@ async fn a_connection_that_breaks_is_unavailable_and_names_the_endpoint() {
 }
 
 #[tokio::test]
-async fn where_nothing_listens_the_error_names_the_endpoint() {
+async fn where_nothing_listens_the_error_names_the_endpoint_and_says_why() {
     let dir = tempfile::tempdir().unwrap();
-    let uri = format!("unix://{}/none.sock", dir.path().display());
-    let endpoint: Endpoint = uri.parse().unwrap();
-    let error = in_time(Direct(&endpoint).wait(ID)).await.unwrap_err();
-    assert_eq!(error.kind(), EngineErrorKind::Unavailable);
-    assert!(error.to_string().contains(&uri), "{error}");
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("file.sock"), "").unwrap();
+    drop(UnixListener::bind(at("left.sock")).unwrap());
+    for (name, why) in [
+        ("none.sock", "No such file or directory"),
+        ("file.sock", "what is there is not a socket"),
+        ("left.sock", "Connection refused"),
+    ] {
+        let uri = format!("unix://{}", at(name).display());
+        let endpoint: Endpoint = uri.parse().unwrap();
+        let error = in_time(Direct(&endpoint).wait(ID)).await.unwrap_err();
+        assert_eq!(error.kind(), EngineErrorKind::Unavailable);
+        let said = format!("no answer from {uri}: {why}");
+        assert!(error.to_string().starts_with(&said), "{error}");
+    }
 }
 
 /// A service that does not upgrade sends the output as the answer's body, which ends when the container does.

@@ -34,6 +34,9 @@ pub enum Unusable {
     /// Nothing can be reached there.
     #[error("{}", unreachable(.0))]
     Unreachable(#[source] io::Error),
+    /// A file of another kind is there.
+    #[error("what is there is not a socket")]
+    NoSocket,
     /// Something is there and says nothing.
     #[error("no answer within {0:?}")]
     Silent(Duration),

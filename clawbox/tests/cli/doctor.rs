@@ -125,7 +125,7 @@ fn unusable(rig: &Rig) {
     for (host, why, way) in [
         (at(rig, "none"), "there is no such socket", there.as_str()),
         (at(rig, "dead"), "nobody listens there", "any more"),
-        (at(rig, "file"), "nobody listens there", "any more"),
+        (at(rig, "file"), "is not a socket", "is in the place of"),
         (at(rig, "silent"), "no answer within 3s", "it hangs"),
         (
             served("nginx", stranger()),

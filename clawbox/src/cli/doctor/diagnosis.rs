@@ -60,6 +60,10 @@ fn mend(place: &Place, why: &Unusable) -> Vec<String> {
     match why {
         Unusable::Address(_) => vec![another_host(place.backend)],
         Unusable::Unreachable(error) => unreachable(place, &endpoint, error),
+        Unusable::NoSocket => vec![format!(
+            "a file is in the place of {endpoint}; {}",
+            another_host(place.backend)
+        )],
         Unusable::Silent(_) => vec![format!("it hangs; restart the engine at {endpoint}")],
         Unusable::Stranger => vec![format!(
             "something listens at {endpoint}, but it is not the engine: --host URI names another"
@@ -230,8 +234,9 @@ mod tests {
 
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "").unwrap();
-        // A file that is no socket refuses connections, too.
-        all(Podman, dead, [users, roots, &there]);
+        // It refuses connections, too.
+        let way = "name its socket";
+        all(Podman, "what is there is not a socket", [way, way, way]);
     }
 
     #[test]
