@@ -4,8 +4,9 @@ use crate::engine::{EngineError, EngineErrorKind, EnginePhase, EngineResult, Ins
 use std::{future::Future, time::Duration};
 use tokio::time::sleep;
 
-/// How long after each other a container whose output has ended is looked at, in milliseconds.
-const LOOKS: [u64; 7] = [2, 4, 8, 16, 32, 64, 128];
+/// How long after each other a container whose output has ended is looked at, in milliseconds: for two seconds, as on a
+/// busy host an engine is that late to see the end.
+const LOOKS: [u64; 12] = [1, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 /// The output of an engine that was killed ends as that of a container does: what the container is tells them apart. Its
 /// state may come a little after its last byte.
