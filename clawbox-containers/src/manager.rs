@@ -191,6 +191,14 @@ impl<E: ContainerEngine> Shared<E> {
         }
         Ok(())
     }
+
+    /// Before each create.
+    fn renew_lease(&self) {
+        let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lease) = lease.as_ref() {
+            lease.renew(self.config.clock.now().into());
+        }
+    }
 }
 
 #[async_trait]

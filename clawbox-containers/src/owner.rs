@@ -11,6 +11,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     str::FromStr,
+    time::{Duration, SystemTime},
 };
 use uuid::Uuid;
 
@@ -70,7 +71,7 @@ impl fmt::Display for Liveness {
 pub(crate) struct Lease {
     /// Removed with the lease, where it is not left to others.
     path: Option<PathBuf>,
-    _file: File,
+    file: File,
 }
 
 impl Lease {
@@ -117,12 +118,18 @@ impl Lease {
         std::fs::rename(&fresh, &path).map_err(io("naming the ownership lease", &path))?;
         Ok(Self {
             path: Some(path),
-            _file: file,
+            file,
         })
     }
 
-    /// Gives the lease back as the kernel does: whose containers those were stays known, and that he is dead.
-    pub(crate) fn leave(mut self) {
+    /// Notes that the engine is asked for a container at this time: it may make it when nobody waits any more.
+    pub(crate) fn renew(&self, now: SystemTime) {
+        renew(&self.file, now);
+    }
+
+    /// Leaves the file where it is when the lease is given back, as the kernel does: whose containers those were stays
+    /// known, and that he is dead.
+    pub(crate) fn outlast(&mut self) {
         self.path = None;
     }
 }
@@ -164,11 +171,34 @@ impl Claim {
     }
 }
 
-/// Forgets the lease of an owner that is dead and has no containers left, and what it kept for them.
-pub(crate) fn forget(dir: &Path, owner: OwnerId) {
-    if liveness(dir, owner) == Liveness::Dead {
-        forget_places(&dir.join(owner.to_string()));
-        drop(std::fs::remove_file(lease_path(dir, owner)));
+/// Forgets an owner that is dead and has no containers left: what it kept for them at once, and its lease once it has
+/// not been renewed `within` this time. What the engine makes until then is known for a dead owner's.
+pub(crate) fn forget(dir: &Path, owner: OwnerId, now: SystemTime, within: Duration) {
+    if liveness(dir, owner) != Liveness::Dead {
+        return;
+    }
+    forget_places(&dir.join(owner.to_string()));
+    let path = lease_path(dir, owner);
+    let renewed = path.metadata().and_then(|metadata| metadata.modified());
+    // A clock that was set back makes it later.
+    let age = renewed.map(|renewed| now.duration_since(renewed).unwrap_or_default());
+    if age.is_ok_and(|age| age >= within) {
+        drop(std::fs::remove_file(path));
+    }
+}
+
+/// Renews the lease of an owner that is dead.
+pub(crate) fn renew_dead(dir: &Path, owner: OwnerId, now: SystemTime) {
+    if liveness(dir, owner) == Liveness::Dead
+        && let Ok(file) = File::options().write(true).open(lease_path(dir, owner))
+    {
+        renew(&file, now);
+    }
+}
+
+fn renew(lease: &File, now: SystemTime) {
+    if let Err(error) = lease.set_modified(now) {
+        tracing::debug!(%error, "ownership lease not renewed");
     }
 }
 
@@ -214,12 +244,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("state");
         let owner = OwnerId::generate();
+        let forget = |within| forget(&dir, owner, SystemTime::now(), within);
         let lease = Lease::take(&dir, owner, "unix:///a", None).unwrap();
         assert_eq!(liveness(&dir, owner), Liveness::Alive);
         assert!(Claim::stake(&dir, owner).is_none());
         assert_eq!(owners(&dir, "unix:///a"), [owner]);
         assert_eq!(owners(&dir, "unix:///b"), []);
-        forget(&dir, owner);
+        forget(Duration::ZERO);
         assert_eq!(liveness(&dir, owner), Liveness::Alive);
 
         drop(lease);
@@ -227,8 +258,9 @@ mod tests {
 
         // What the kernel does when a process dies: the descriptor goes, the file stays.
         assert_eq!(name(&dir, owner), None);
-        let named = Lease::take(&dir, owner, "unix:///a", Some("a\nname"));
-        named.unwrap().leave();
+        let mut named = Lease::take(&dir, owner, "unix:///a", Some("a\nname")).unwrap();
+        named.outlast();
+        drop(named);
         assert_eq!(name(&dir, owner).as_deref(), Some("a\nname"));
         assert_eq!(liveness(&dir, owner), Liveness::Dead);
         assert_eq!(owners(&dir, "unix:///a"), [owner]);
@@ -236,8 +268,14 @@ mod tests {
         assert!(Claim::stake(&dir, owner).is_none());
         assert_eq!(liveness(&dir, owner), Liveness::Alive);
         drop(claim);
+        let hour = Duration::from_secs(3600);
+        forget(hour);
         assert_eq!(liveness(&dir, owner), Liveness::Dead);
-        forget(&dir, owner);
+        renew_dead(&dir, owner, SystemTime::now() + hour);
+        forget(Duration::from_secs(1));
+        assert_eq!(liveness(&dir, owner), Liveness::Dead);
+        renew_dead(&dir, owner, SystemTime::now() - hour);
+        forget(hour);
         assert_eq!(liveness(&dir, owner), Liveness::Unknown);
     }
 

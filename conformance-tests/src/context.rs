@@ -17,6 +17,7 @@ use clawbox_types::{ContainerId, PolicyItem, PullPolicy};
 use futures_util::future::join_all;
 use std::{
     collections::BTreeMap,
+    fs::File,
     os::unix::fs::chown,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -58,6 +59,8 @@ pub(crate) struct Scene {
 struct Given {
     rigs: Vec<Rig>,
     owners: Vec<(OwnerId, PathBuf)>,
+    /// Those for whom the engine may be making a container still.
+    awaiting: Vec<OwnerId>,
     planted: Vec<ContainerId>,
     dirs: Vec<TempDir>,
 }
@@ -212,6 +215,11 @@ impl Context {
         Ok(timeout(PATIENCE, self.engine.list(&labels)).await??)
     }
 
+    /// Notes that the engine may be making a container for this owner still, who leaves his lease for it.
+    pub(super) fn awaits(&self, owner: OwnerId) {
+        self.given().awaiting.push(owner);
+    }
+
     /// Remembers a container that no manager knows.
     pub(super) fn remember(&self, planted: ContainerId) {
         self.given().planted.push(planted);
@@ -233,7 +241,8 @@ impl Context {
         }
         for (owner, dir) in given.owners {
             leaks.extend(self.left_at_engine(owner).await);
-            leaks.extend(lease_left(&dir, owner).await);
+            let awaiting = given.awaiting.contains(&owner);
+            leaks.extend(lease_left(&dir, owner, awaiting).await);
         }
         for dir in given.dirs {
             let path = dir.path().display().to_string();
@@ -328,10 +337,21 @@ async fn places_free(rig: &Rig) -> Result<(), String> {
     lost.map_or(Ok(()), Err)
 }
 
+/// Removes the lease of a manager that has gone and has left it on purpose; one that it holds stays.
+fn give_up(dir: &Path, owner: OwnerId) {
+    let lease = dir.join(format!("{owner}.lease"));
+    if File::open(&lease).is_ok_and(|file| file.try_lock_shared().is_ok()) {
+        drop(std::fs::remove_file(lease));
+    }
+}
+
 /// Says so where a manager's lease outlives it.
-async fn lease_left(dir: &Path, owner: OwnerId) -> Option<String> {
-    let owner = owner.to_string();
+async fn lease_left(dir: &Path, owner: OwnerId, awaiting: bool) -> Option<String> {
     let gone = until("its lease is gone", || async {
+        if awaiting {
+            give_up(dir, owner);
+        }
+        let owner = owner.to_string();
         let mut entries = match std::fs::read_dir(dir) {
             Ok(entries) => entries,
             Err(_) => return Ok(true),

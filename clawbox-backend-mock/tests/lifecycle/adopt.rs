@@ -12,21 +12,21 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 /// An engine, and managers that share a state directory.
-struct Host {
-    engine: MockEngine,
+pub(super) struct Host {
+    pub(super) engine: MockEngine,
     dir: TempDir,
     init: InitProgram,
 }
 
 impl Host {
-    fn new(init: InitProgram) -> Self {
+    pub(super) fn new(init: InitProgram) -> Self {
         let engine = MockEngine::new();
         engine.add_image(agent());
         let dir = tempfile::tempdir().unwrap();
         Self { engine, dir, init }
     }
 
-    fn manager(&self, edit: impl FnOnce(ManagerConfig) -> ManagerConfig) -> MockBackend {
+    pub(super) fn manager(&self, edit: impl FnOnce(ManagerConfig) -> ManagerConfig) -> MockBackend {
         let security = ContainerSecurityConfig::new().with_init(self.init);
         let config = mock_config(&self.engine).with_state_dir(Some(self.dir.path().join("state")));
         MockBackend::new(self.engine.clone(), &security, edit(config)).unwrap()
@@ -37,7 +37,13 @@ impl Host {
     }
 
     /// Spawns with a manager of this name, lets time pass, and leaves as a process that dies.
-    async fn left(&self, name: &str, program: &str, limit: u64, after: u64) -> ContainerId {
+    pub(super) async fn left(
+        &self,
+        name: &str,
+        program: &str,
+        limit: u64,
+        after: u64,
+    ) -> ContainerId {
         let manager = self.named(name);
         let info = manager.spawn(request_within(program, limit)).await.unwrap();
         sleep(Duration::from_secs(after)).await;
@@ -46,7 +52,7 @@ impl Host {
         info.container_id
     }
 
-    fn leases(&self) -> usize {
+    pub(super) fn leases(&self) -> usize {
         std::fs::read_dir(self.dir.path().join("state"))
             .unwrap()
             .count()
@@ -104,9 +110,11 @@ async fn a_namesake_takes_over_what_runs_and_nobody_else_does_meanwhile() {
     assert_eq!(ran.whole_seconds(), 60);
     assert_eq!(stdout(&heir, &id).await, "a\nb\n");
 
-    // The dead one's lease goes with the last of its containers.
+    // The dead one's lease goes with the last of its containers, two minutes after it asked for one.
     assert_eq!(host.leases(), 1);
     assert_eq!(heir.cleanup_stopped().await.unwrap(), 1);
+    assert_eq!(adopted(&heir).await, []);
+    sleep(Duration::from_secs(60)).await;
     assert_eq!(adopted(&heir).await, []);
     assert_eq!(host.leases(), 0);
     assert_eq!(host.engine.containers(), [""; 0]);

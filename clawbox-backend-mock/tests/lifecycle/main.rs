@@ -7,6 +7,7 @@ mod capacity;
 mod deadline;
 mod exec;
 mod kill;
+mod late;
 mod orphans;
 mod process_one;
 mod run;

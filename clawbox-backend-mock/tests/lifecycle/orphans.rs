@@ -1,7 +1,7 @@
 //! Containers that are nobody's.
 
 use super::{Rig, request, rig};
-use clawbox_backend_mock::{Fault, Op};
+use clawbox_backend_mock::{Fault, MockBackend, MockEngine, Op};
 use clawbox_containers::{
     ContainerBackend, ContainerEngine, ContainerSecurityConfig,
     policy::{Placement, SecurityPolicy},
@@ -13,21 +13,36 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-type Labels = BTreeMap<String, String>;
+pub(super) type Labels = BTreeMap<String, String>;
+
+pub(super) async fn labels_of(engine: &MockEngine, id: &ContainerId) -> Labels {
+    let listed = engine.list(&Labels::new()).await.unwrap();
+    let name = id.to_string();
+    listed.into_iter().find(|c| c.name == name).unwrap().labels
+}
 
 /// Creates and starts a container at the engine that no manager knows, with the labels of one that is known.
 async fn plant(rig: &Rig, like: &ContainerId, edit: impl FnOnce(&mut Labels)) -> String {
-    let listed = rig.engine.list(&Labels::new()).await.unwrap();
-    let like = like.to_string();
-    let mut labels = listed.into_iter().find(|c| c.name == like).unwrap().labels;
-    let identity = rig.backend.pre_generate_id().unwrap();
+    let labels = labels_of(&rig.engine, like).await;
+    let id = create(&rig.engine, &rig.backend, labels, edit).await;
+    rig.engine.start(&id).await.unwrap();
+    id.to_string()
+}
+
+/// Creates a container with these labels and its own id.
+pub(super) async fn create(
+    engine: &MockEngine,
+    backend: &MockBackend,
+    mut labels: Labels,
+    edit: impl FnOnce(&mut Labels),
+) -> ContainerId {
+    let identity = backend.pre_generate_id().unwrap();
     let id = identity.id.clone();
     labels.insert("clawbox.container_id".to_owned(), id.to_string());
     edit(&mut labels);
     let policy = SecurityPolicy::new(&ContainerSecurityConfig::new()).unwrap();
     let admission = policy.admit(&request("sleeper")).unwrap();
-    let image = rig
-        .engine
+    let image = engine
         .ensure_image(admission.image(), PullPolicy::Never, &|_| {})
         .await
         .unwrap();
@@ -38,9 +53,8 @@ async fn plant(rig: &Rig, like: &ContainerId, edit: impl FnOnce(&mut Labels)) ->
         init_dir: None,
     };
     let plan = admission.compile(&image, placement).unwrap();
-    rig.engine.create(&plan).await.unwrap();
-    rig.engine.start(&id).await.unwrap();
-    id.to_string()
+    engine.create(&plan).await.unwrap();
+    id
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,9 +43,9 @@ impl<E: ContainerEngine> Shared<E> {
     pub(super) async fn adopt_orphans(self: &Arc<Self>) -> ContainerResult<Vec<ContainerInfo>> {
         let config = &self.config;
         let none_wanted = config.adopt == Adopt::Namesakes && config.owner_name.is_none();
-        let Some(dir) = config.state_dir.as_deref().filter(|_| !none_wanted) else {
+        if none_wanted || config.state_dir.is_none() {
             return Ok(Vec::new());
-        };
+        }
         if self.registry.closed.is_cancelled() {
             return Err(ContainerError::ShutDown);
         }
@@ -69,8 +69,8 @@ impl<E: ContainerEngine> Shared<E> {
         let there: BTreeSet<OwnerId> = listed.iter().map(|(ours, _)| ours.owner).collect();
         for owner in before.difference(&there) {
             drop(self.claims().remove(owner));
-            owner::forget(dir, *owner);
         }
+        self.forget_dead(&there);
         Ok(adopted)
     }
 

@@ -86,6 +86,7 @@ impl<E: ContainerEngine> Life<E> {
         abandoned: &CancellationToken,
     ) -> ContainerResult<Running> {
         let calls = &self.shared.calls;
+        self.shared.renew_lease();
         let mut warnings = calls
             .change("create the container", calls.engine.create(plan))
             .await

@@ -18,7 +18,7 @@ use clawbox_types::{ContainerId, ContainerIdentity, ContainerInfo, ContainerStat
 use std::{
     path::PathBuf,
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -340,7 +340,7 @@ impl<E: ContainerEngine> Shared<E> {
         let mut pauses = LOOK_AGAIN.into_iter();
         let mut next = pauses.next();
         while let Some(pause) = next {
-            // A manager that goes looks a last time: its lease is not to outlive it for this.
+            // A manager that goes looks a last time, and leaves the rest to the reapers of others.
             drop(timeout(pause, self.shutdown.cancelled()).await);
             let is_last = self.shutdown.is_cancelled();
             // A name that has been given anew is taken as long.
@@ -362,6 +362,10 @@ impl<E: ContainerEngine> Shared<E> {
                 _ => next = pauses.next(),
             }
             if is_last {
+                let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(lease) = lease.as_mut() {
+                    lease.outlast();
+                }
                 return;
             }
         }

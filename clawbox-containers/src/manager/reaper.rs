@@ -17,6 +17,9 @@ use tokio::{sync::watch, time::sleep};
 /// How many containers are removed at once. An engine that is given thousands of removals answers nobody else.
 const AT_ONCE: usize = 16;
 
+/// For how many times as long as a create may take an engine that answers may still have one under way.
+const CREATES: u32 = 2;
+
 /// How many intervals the reaper waits at most for an engine that is down.
 const MOST_INTERVALS: u32 = 8;
 
@@ -38,6 +41,18 @@ impl<E: ContainerEngine> Shared<E> {
     }
 
     async fn pass(self: &Arc<Self>) -> ContainerResult<Pass> {
+        let pass = self.pass_once().await;
+        let trouble = match &pass {
+            Ok(pass) => pass.broke_off.as_ref(),
+            Err(error) => Some(error),
+        };
+        if trouble.is_some_and(is_silence) {
+            self.renew_dead();
+        }
+        pass
+    }
+
+    async fn pass_once(self: &Arc<Self>) -> ContainerResult<Pass> {
         self.adopt_orphans().await?;
         let mut pass = Pass::default();
         let mut claims = BTreeMap::new();
@@ -68,15 +83,37 @@ impl<E: ContainerEngine> Shared<E> {
             }
         }
         drop(claims);
-        if let Some(dir) = &self.config.state_dir {
-            for owner in owner::owners(dir, &self.calls.engine.endpoint())
-                .into_iter()
-                .filter(|owner| !pass.still_there.contains(owner))
+        self.forget_dead(&pass.still_there);
+        Ok(pass)
+    }
+
+    /// Forgets the dead owners of whom nothing is there, and of whom nothing can be coming any more: a create may have
+    /// been under way when they died.
+    pub(super) fn forget_dead(&self, still_there: &BTreeSet<OwnerId>) {
+        let within = self.config.timeouts.change.saturating_mul(CREATES);
+        for owner in self.owners() {
+            if let Some(dir) = &self.config.state_dir
+                && !still_there.contains(&owner)
             {
-                owner::forget(dir, owner);
+                owner::forget(dir, owner, self.config.clock.now().into(), within);
             }
         }
-        Ok(pass)
+    }
+
+    /// An engine that is held up may do later what it was asked before.
+    fn renew_dead(&self) {
+        for owner in self.owners() {
+            if let Some(dir) = &self.config.state_dir {
+                owner::renew_dead(dir, owner, self.config.clock.now().into());
+            }
+        }
+    }
+
+    fn owners(&self) -> Vec<OwnerId> {
+        let dir = self.config.state_dir.as_deref();
+        dir.map_or_else(Vec::new, |dir| {
+            owner::owners(dir, &self.calls.engine.endpoint())
+        })
     }
 
     /// Removes some orphans at once.

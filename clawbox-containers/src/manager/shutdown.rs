@@ -42,8 +42,8 @@ impl<E: ContainerEngine> Shared<E> {
         drop(timeout(bound, settled).await);
         if grace == Grace::Keep {
             let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(lease) = lease.take() {
-                lease.leave();
+            if let Some(mut lease) = lease.take() {
+                lease.outlast();
             }
             self.claims().clear();
         }

@@ -142,6 +142,7 @@ async fn create_is_lost(context: &Context) -> Checked {
     let error = fail(context, &rig, request(&SLEEPER)).await?;
     ensure_matches!(error, ContainerError::EngineUnavailable { .. }, "the spawn");
     same("started", rig.tap.count(Call::Start), 0)?;
+    context.awaits(rig.owner);
     Ok(())
 }
 
