@@ -41,6 +41,7 @@ mod backend;
 mod capture;
 mod clock;
 pub mod config;
+mod counters;
 pub mod decode;
 pub mod encode;
 pub mod endpoint;

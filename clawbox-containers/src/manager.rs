@@ -19,6 +19,7 @@ use crate::{
     backend::{ContainerBackend, Grace, ShutdownReport, SurveyedContainer},
     capture::OutputFollower,
     config::{ContainerSecurityConfig, ManagerConfig},
+    counters::Count,
     engine::{ContainerEngine, EngineWarning, PullProgress},
     error::{ContainerError, ContainerResult},
     exec::{ExecHandle, ExecStdin},
@@ -163,6 +164,48 @@ impl<E: ContainerEngine> ContainerManager<E> {
     pub fn owner(&self) -> OwnerId {
         self.shared.owner
     }
+
+    /// Admits a request, and registers its container before the engine hears of it.
+    fn register(&self, request: ContainerSpawnRequest) -> ContainerResult<Life<E>> {
+        let shared = &self.shared;
+        let admission = shared.policy.admit(&request)?;
+        let proxy_dir = admission
+            .proxy_socket()
+            .map(|path| proxy_dir(path))
+            .transpose()?;
+        let workspaces = shared.open_workspaces(admission.workspaces())?;
+        shared.hold_lease()?;
+        let identity = match request.identity {
+            Some(identity) => identity,
+            None => self.pre_generate_id()?,
+        };
+        let info = ContainerInfo::new(
+            identity.id.clone(),
+            ContainerStatus::Creating,
+            request.policy,
+            shared.config.clock.now(),
+            &request.task,
+            CONTAINER_SOCKET,
+        );
+        let output_limit = usize::try_from(admission.max_output().get()).unwrap_or(usize::MAX);
+        let record = shared.registry.reserve(info, output_limit)?;
+        shared.tokens.insert(&identity);
+        Ok(Life {
+            _tether: Tether {
+                shared: Arc::clone(shared),
+                record: Arc::clone(&record),
+            },
+            shared: Arc::clone(shared),
+            record,
+            admission,
+            identity,
+            proxy_dir,
+            workspaces,
+            init_dir: OnceLock::new(),
+            unanswered: AtomicBool::new(false),
+            may_run: AtomicBool::new(false),
+        })
+    }
 }
 
 impl<E: ContainerEngine> Shared<E> {
@@ -212,44 +255,9 @@ impl<E: ContainerEngine> ContainerBackend for ContainerManager<E> {
     }
 
     async fn spawn(&self, request: ContainerSpawnRequest) -> ContainerResult<ContainerInfo> {
-        let shared = &self.shared;
-        let admission = shared.policy.admit(&request)?;
-        let proxy_dir = admission
-            .proxy_socket()
-            .map(|path| proxy_dir(path))
-            .transpose()?;
-        let workspaces = shared.open_workspaces(admission.workspaces())?;
-        shared.hold_lease()?;
-        let identity = match request.identity {
-            Some(identity) => identity,
-            None => self.pre_generate_id()?,
-        };
-        let info = ContainerInfo::new(
-            identity.id.clone(),
-            ContainerStatus::Creating,
-            request.policy,
-            shared.config.clock.now(),
-            &request.task,
-            CONTAINER_SOCKET,
-        );
-        let output_limit = usize::try_from(admission.max_output().get()).unwrap_or(usize::MAX);
-        let record = shared.registry.reserve(info, output_limit)?;
-        shared.tokens.insert(&identity);
-        let life = Life {
-            _tether: Tether {
-                shared: Arc::clone(shared),
-                record: Arc::clone(&record),
-            },
-            shared: Arc::clone(shared),
-            record,
-            admission,
-            identity,
-            proxy_dir,
-            workspaces,
-            init_dir: OnceLock::new(),
-            unanswered: AtomicBool::new(false),
-            may_run: AtomicBool::new(false),
-        };
+        let life = self
+            .register(request)
+            .inspect_err(|_| Count::Refused.up())?;
         let abandoned = CancellationToken::new();
         let guard = abandoned.clone().drop_guard();
         let (answer, answered) = oneshot::channel();

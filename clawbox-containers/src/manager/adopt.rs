@@ -9,6 +9,7 @@ use super::{
 use crate::{
     aspects::Init,
     config::Adopt,
+    counters::Count,
     engine::{ContainerEngine, EnginePhase, EngineState},
     error::{ContainerError, ContainerResult},
     facts::Observed,
@@ -99,6 +100,7 @@ impl<E: ContainerEngine> Shared<E> {
             // Nobody knows any more whether it is as it was planned.
             let removal = calls.engine.remove(&ours.id);
             calls.change("remove the container", removal).await?;
+            Count::Reaped.up();
             tracing::info!(container = %ours.id, owner = %ours.owner, "orphan reaped");
             return Ok(None);
         }

@@ -8,6 +8,7 @@ use super::{
     registry::Record,
 };
 use crate::{
+    counters::Count,
     engine::{ContainerEngine, EngineErrorKind, Removal},
     error::{ContainerError, ContainerResult},
     init::{Place, RunEvent},
@@ -114,6 +115,7 @@ impl<E: ContainerEngine> Life<E> {
         match Box::pin(self.bring_up(&plan, reception, &abandoned)).await {
             Ok(running) => {
                 drop(plan);
+                Count::Spawned.up();
                 let info = self.record.set_running();
                 tracing::info!(container = %self.id(), image = %self.admission.image(), "container spawned");
                 // Nobody there to hear it shows in `abandoned`.
@@ -134,6 +136,10 @@ impl<E: ContainerEngine> Life<E> {
     /// Sets the end of a container whose command never ran.
     fn fail(&self, error: &ContainerError) {
         tracing::warn!(container = %self.id(), %error, "container not spawned");
+        Count::Refused.up();
+        if matches!(error, ContainerError::PolicyNotEnforced { .. }) {
+            Count::VerificationFailed.up();
+        }
         self.shared.tokens.revoke(self.id());
         self.record.capture.end(true);
         // What may run has ended when it is removed.

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use crate::{
+    counters::Count,
     engine::{ContainerEngine, Removal},
     error::{ContainerError, ContainerResult},
     labels::Ours,
@@ -128,6 +129,7 @@ impl<E: ContainerEngine> Shared<E> {
             match removed {
                 Ok(Removal::Now) => {
                     tracing::info!(container = %ours.id, owner = %ours.owner, "orphan reaped");
+                    Count::Reaped.up();
                     pass.reaped += 1;
                 }
                 Ok(Removal::AlreadyGone) => {}

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     capture::Capture,
     clock::Clock,
+    counters::{Count, Live},
     error::{ContainerError, ContainerResult},
     init::{Errand, ProcessOne},
 };
@@ -48,6 +49,8 @@ pub(crate) struct Record {
     state: Mutex<Known>,
     /// Its place among the containers that may exist, until it is gone.
     place: Mutex<Option<OwnedSemaphorePermit>>,
+    /// Until it is gone, or left to others.
+    live: Mutex<Option<Live>>,
     /// Whether the task that owned it was torn down before it was gone.
     pub(crate) untended: AtomicBool,
     /// What it printed.
@@ -133,6 +136,7 @@ impl Registry {
             number: records.next,
             recovered: info.recovered,
             place: Mutex::new(place()?),
+            live: Mutex::new(Some(Live::new())),
             state: Mutex::new(Known { state, info }),
             untended: AtomicBool::new(false),
             capture: Arc::new(Capture::new(output_limit, self.clock)),
@@ -225,6 +229,9 @@ impl Record {
     pub(crate) fn set_end(&self, report: ExitReport) {
         self.end.send_if_modified(|end| {
             let first = self.happens(Event::Ends(report.status));
+            if first && report.status == ContainerStatus::TimedOut {
+                Count::TimedOut.up();
+            }
             if first {
                 *end = Some(report);
             }
@@ -237,14 +244,15 @@ impl Record {
     /// The engine has confirmed that it is gone. Its place is free before anybody hears of it.
     pub(crate) fn set_gone(&self) {
         if self.happens(Event::Goes) {
-            drop(
-                self.place
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take(),
-            );
+            self.is_ours_no_more();
+            drop(taken(&self.place));
             self.gone.cancel();
         }
+    }
+
+    /// It is gone, or left to whoever adopts it.
+    pub(crate) fn is_ours_no_more(&self) {
+        drop(taken(&self.live));
     }
 
     /// Says whether what is told of it is only what was known last.
@@ -321,4 +329,8 @@ impl Record {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn taken<T>(held: &Mutex<Option<T>>) -> Option<T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

@@ -69,6 +69,7 @@ impl<E: ContainerEngine> Shared<E> {
         self.tokens.revoke(&id);
         record.capture.end(true);
         self.registry.forget(record);
+        record.is_ours_no_more();
         record.kept.cancel();
         tracing::info!(container = %id, "container kept");
     }
