@@ -4,6 +4,7 @@ use crate::{
     decode, encode,
     endpoint::Surroundings,
     errors::{Call, engine_error},
+    transport,
 };
 use async_trait::async_trait;
 use bollard::{
@@ -30,6 +31,7 @@ use futures_util::{StreamExt, TryStreamExt, future, stream};
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
+    sync::Arc,
 };
 use tokio::sync::OnceCell;
 
@@ -40,7 +42,7 @@ const NO_CLIENT_TIMEOUT: u64 = u64::MAX;
 #[derive(Debug)]
 pub struct DockerEngine {
     endpoint: Endpoint,
-    /// Made by the first call that finds the daemon. The client refuses to exist without a socket.
+    /// Made by the first call that finds the daemon, whose version it speaks.
     client: OnceCell<Docker>,
 }
 
@@ -73,10 +75,20 @@ impl DockerEngine {
 
     async fn client(&self) -> EngineResult<&Docker> {
         let connect = || async {
-            let path = self.endpoint.path().to_string_lossy();
-            Docker::connect_with_unix(&path, NO_CLIENT_TIMEOUT, API_DEFAULT_VERSION)?
-                .negotiate_version()
-                .await
+            let socket = Arc::<Path>::from(self.endpoint.path());
+            let send = move |request| {
+                let socket = Arc::clone(&socket);
+                async move { transport::send(&socket, request).await }
+            };
+            let host = Some("http://docker");
+            Docker::connect_with_custom_transport(
+                send,
+                host,
+                NO_CLIENT_TIMEOUT,
+                API_DEFAULT_VERSION,
+            )?
+            .negotiate_version()
+            .await
         };
         self.client
             .get_or_try_init(connect)

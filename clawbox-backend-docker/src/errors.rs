@@ -1,5 +1,6 @@
 //! From the client's errors to the engine-neutral ones.
 
+use crate::transport::TooLong;
 use bollard::errors::Error;
 use clawbox_containers::{
     endpoint::Endpoint,
@@ -21,6 +22,10 @@ pub(crate) enum Call {
 
 /// Sorts `error`, which came from asking `call` at `endpoint`.
 pub(crate) fn engine_error(error: Error, call: Call, endpoint: &Endpoint) -> EngineError {
+    if let Some(too_long) = TooLong::behind(&error) {
+        let text = too_long.to_string();
+        return EngineError::new(EngineErrorKind::BadAnswer, text).with_source(error);
+    }
     let kind = kind(&error, call);
     let message = match (&error, kind) {
         (Error::DockerResponseServerError { message, .. }, _) => message.clone(),

@@ -52,6 +52,7 @@ mod fixture;
 #[cfg(feature = "sabotage")]
 #[doc(hidden)]
 pub mod sabotage;
+mod transport;
 
 pub use clawbox_containers::{ContainerManager, endpoint::EndpointError};
 pub use engine::DockerEngine;

@@ -1,8 +1,9 @@
-//! The calls that do not go through `podman-api` 0.11, each for a reason:
+//! The calls, with the models of `podman-api` 0.11 and not through its client. That reads an answer of any length into
+//! memory, and has other faults:
 //!
 //! - *create*: its builder sends `no_new_privilages`, which libpod does not know, and nothing else of it can be used to
 //!   send the right word. The container would run without no-new-privileges, in silence.
-//! - *inspect*: it has libpod measure the container's files, each time, and reads an answer of any length.
+//! - *inspect*: it has libpod measure the container's files, each time.
 //! - *wait*: it drops the exit code.
 //! - *attach*: see [`frames`](crate::frames).
 //! - *logs*: its decoder is the one of *attach*.
@@ -19,7 +20,7 @@ use clawbox_containers::{
     endpoint::Endpoint,
     engine::{EngineError, EngineErrorKind, EngineResult},
 };
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,
@@ -29,16 +30,26 @@ use hyper::{
     upgrade::Upgraded,
 };
 use hyper_util::rt::TokioIo;
-use podman_api::models::ContainerInspectResponseLibpod;
+use podman_api::models::{
+    ContainerInspectResponseLibpod, Info, InspectImageResponseLibpod, LibpodImagesPullReport,
+    ListContainer,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{error::Error, io};
+use std::{collections::BTreeMap, error::Error, fmt::Write as _, io};
 use tokio::{io::AsyncRead, net::UnixStream};
-use tokio_util::io::StreamReader;
+use tokio_util::{
+    codec::{FramedRead, LinesCodec, LinesCodecError},
+    io::StreamReader,
+};
 
 /// The oldest version of the API that has all that is asked for. Every later one speaks it.
 const API: &str = "/v4.0.0/libpod";
 /// The most of an answer that is read.
 const MAX_BODY_BYTES: usize = 1 << 20;
+/// Of a list, which has one or two kilobytes for each container.
+const MAX_LIST_BYTES: usize = 64 << 20;
+/// Of what is told while an image is fetched.
+const MAX_PULL_BYTES: usize = 16 << 20;
 /// How often libpod is to look whether a container has ended. It would be a quarter of a second.
 const POLL: &str = "20ms";
 
@@ -67,6 +78,74 @@ struct Refusal {
 pub(crate) struct Direct<'a>(pub(crate) &'a Endpoint);
 
 impl Direct<'_> {
+    pub(crate) async fn info(&self) -> EngineResult<Info> {
+        let request = Request::get(format!("{API}/info")).body(Full::default());
+        self.json(request, Call::Engine).await
+    }
+
+    /// `None` where Podman does not hold it.
+    pub(crate) async fn image(
+        &self,
+        name: &str,
+    ) -> EngineResult<Option<InspectImageResponseLibpod>> {
+        let request = Request::get(format!("{API}/images/{name}/json")).body(Full::default());
+        let answer = self.send(request).await?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            code if code.is_success() => self.read(answer, MAX_BODY_BYTES).await.map(Some),
+            // Any other refusal is about the service and not about the image.
+            _ => Err(self.refusal(answer, Call::Engine).await),
+        }
+    }
+
+    /// Fetches an image, and tells each step.
+    pub(crate) async fn pull(
+        &self,
+        name: &str,
+        mut step: impl FnMut(LibpodImagesPullReport) -> EngineResult<()>,
+    ) -> EngineResult<()> {
+        let path = format!("{API}/images/pull?reference={}", escaped(name));
+        let request = Request::post(path).body(Full::default());
+        let answer = self.succeeds(request, Call::Image).await?;
+        let body = Limited::new(answer.into_body(), MAX_PULL_BYTES);
+        let pieces = body.into_data_stream();
+        let reader = StreamReader::new(TryStreamExt::map_err(pieces, io::Error::other));
+        let mut lines = FramedRead::new(reader, LinesCodec::new_with_max_length(MAX_BODY_BYTES));
+        while let Some(line) = lines.next().await {
+            let line = line.map_err(|error| self.unread(error))?;
+            step(parsed(line.as_bytes())?)?;
+        }
+        Ok(())
+    }
+
+    /// All containers with these labels, whatever has become of them.
+    pub(crate) async fn list(
+        &self,
+        labels: &BTreeMap<String, String>,
+    ) -> EngineResult<Vec<ListContainer>> {
+        let labels = labels.iter().map(|(key, value)| format!("{key}={value}"));
+        let filters = serde_json::json!({ "label": labels.collect::<Vec<_>>() }).to_string();
+        let path = format!(
+            "{API}/containers/json?all=true&filters={}",
+            escaped(&filters)
+        );
+        let request = Request::get(path).body(Full::default());
+        let answer = self.succeeds(request, Call::Engine).await?;
+        self.read(answer, MAX_LIST_BYTES).await
+    }
+
+    pub(crate) async fn start(&self, id: &str) -> EngineResult<()> {
+        let request = Request::post(format!("{API}/containers/{id}/start")).body(Full::default());
+        self.succeeds(request, Call::Container).await.map(drop)
+    }
+
+    /// Sends a signal, by its name.
+    pub(crate) async fn kill(&self, id: &str, signal: &str) -> EngineResult<()> {
+        let path = format!("{API}/containers/{id}/kill?signal={signal}");
+        let request = Request::post(path).body(Full::default());
+        self.succeeds(request, Call::Container).await.map(drop)
+    }
+
     pub(crate) async fn create(&self, spec: &impl Serialize) -> EngineResult<Created> {
         let body = serde_json::to_vec(spec).map_err(|e| bad(e.to_string()))?;
         let request = Request::post(format!("{API}/containers/create"))
@@ -154,9 +233,16 @@ impl Direct<'_> {
         call: Call,
     ) -> EngineResult<T> {
         let answer = self.succeeds(request, call).await?;
-        let body = self.body(answer).await?;
-        serde_json::from_slice(&body)
-            .map_err(|error| bad(format!("podman's answer: {error}")).with_source(error))
+        self.read(answer, MAX_BODY_BYTES).await
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        answer: Response<Incoming>,
+        most: usize,
+    ) -> EngineResult<T> {
+        let body = self.within(answer, most).await?;
+        parsed(&body.ok_or_else(|| too_long(most))?)
     }
 
     /// An answer of success.
@@ -200,11 +286,7 @@ impl Direct<'_> {
 
     async fn body(&self, answer: Response<Incoming>) -> EngineResult<Bytes> {
         let body = self.within(answer, MAX_BODY_BYTES).await?;
-        body.ok_or_else(|| {
-            bad(format!(
-                "podman's answer is longer than {MAX_BODY_BYTES} bytes"
-            ))
-        })
+        body.ok_or_else(|| too_long(MAX_BODY_BYTES))
     }
 
     /// `None` where the body is longer than `most` bytes.
@@ -231,9 +313,44 @@ impl Direct<'_> {
         EngineError::new(kind(code, &message, call), message)
     }
 
+    /// What went wrong with an answer that was read in lines.
+    fn unread(&self, error: LinesCodecError) -> EngineError {
+        match error {
+            LinesCodecError::MaxLineLengthExceeded => too_long(MAX_BODY_BYTES),
+            LinesCodecError::Io(error) => match error.get_ref() {
+                Some(inner) if inner.is::<LengthLimitError>() => too_long(MAX_PULL_BYTES),
+                _ => self.broken(error),
+            },
+        }
+    }
+
     fn broken(&self, error: impl Into<Box<dyn Error + Send + Sync>>) -> EngineError {
         let error = error.into();
         let text = format!("no answer from {}: {error}", self.0);
         EngineError::new(EngineErrorKind::Unavailable, text).with_source(error)
     }
+}
+
+fn parsed<T: DeserializeOwned>(answer: &[u8]) -> EngineResult<T> {
+    serde_json::from_slice(answer)
+        .map_err(|error| bad(format!("podman's answer: {error}")).with_source(error))
+}
+
+fn too_long(most: usize) -> EngineError {
+    bad(format!("podman's answer is longer than {most} bytes"))
+}
+
+/// A text as a value in a query.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            // Nothing that is written to a text fails.
+            _ => drop(write!(escaped, "%{byte:02X}")),
+        }
+    }
+    escaped
 }

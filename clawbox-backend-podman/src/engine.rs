@@ -8,7 +8,6 @@ use crate::{
     direct::Direct,
     encode::{self, Create},
     endpoint::Surroundings,
-    errors::{Call, engine_error},
     frames,
 };
 use async_trait::async_trait;
@@ -26,10 +25,6 @@ use clawbox_containers::{
     types::{ContainerId, EngineInfo, ImageRef, PullPolicy},
 };
 use futures_util::{StreamExt, TryStreamExt, future, stream};
-use podman_api::{
-    Error, Podman,
-    opts::{ContainerListFilter, ContainerListOpts, PullOpts},
-};
 use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 use std::{
@@ -48,7 +43,6 @@ const LOOKS: [u64; 7] = [2, 4, 8, 16, 32, 64, 128];
 #[derive(Debug)]
 pub struct PodmanEngine {
     endpoint: Endpoint,
-    client: Podman,
     /// Whether a Podman that can be used was met there.
     met: OnceCell<()>,
     /// Whether it runs as an ordinary user, once that was asked.
@@ -73,7 +67,6 @@ impl PodmanEngine {
     #[must_use]
     pub fn at(endpoint: Endpoint) -> Self {
         Self {
-            client: Podman::unix(endpoint.path()),
             endpoint,
             met: OnceCell::new(),
             rootless: OnceCell::new(),
@@ -95,12 +88,7 @@ impl PodmanEngine {
         &self.endpoint
     }
 
-    /// The client, once it is known that a Podman which is new enough answers there.
-    async fn client(&self) -> EngineResult<&Podman> {
-        self.meet().await?;
-        Ok(&self.client)
-    }
-
+    /// The service, once it is known that a Podman which is new enough answers there.
     async fn direct(&self) -> EngineResult<Direct<'_>> {
         self.meet().await?;
         Ok(Direct(&self.endpoint))
@@ -124,19 +112,10 @@ impl PodmanEngine {
         self.rootless.get_or_try_init(ask).await.copied()
     }
 
-    fn failed(&self, call: Call) -> impl Fn(Error) -> EngineError + use<> {
-        let endpoint = self.endpoint.clone();
-        move |error| engine_error(error, call, &endpoint)
-    }
-
     /// `None` where Podman does not hold it.
     async fn held_image(&self, name: &str) -> EngineResult<Option<ImageFacts>> {
-        match self.client().await?.images().get(name).inspect().await {
-            Ok(image) => decode::image_facts(image).map(Some),
-            Err(Error::Fault { code, .. }) if code.as_u16() == 404 => Ok(None),
-            // Any other refusal is about the service and not about the image.
-            Err(error) => Err(self.failed(Call::Engine)(error)),
-        }
+        let image = self.direct().await?.image(name).await?;
+        image.map(decode::image_facts).transpose()
     }
 
     /// The exit code, as soon as the state has it. What fails here is told by the wait beside it.
@@ -158,21 +137,14 @@ impl PodmanEngine {
         name: &str,
         progress: &(dyn Fn(PullProgress) + Send + Sync),
     ) -> EngineResult<()> {
-        let images = self.client().await?.images();
-        let options = PullOpts::builder().reference(name).build();
-        images
-            .pull(&options)
-            .map_err(self.failed(Call::Image))
-            .try_for_each(|step| {
-                future::ready(match decode::pull_progress(step) {
-                    Ok(step) => {
-                        step.into_iter().for_each(progress);
-                        Ok(())
-                    }
-                    Err(text) => Err(EngineError::new(EngineErrorKind::ImageNotFound, text)),
-                })
-            })
-            .await
+        let tell = |step| match decode::pull_progress(step) {
+            Ok(step) => {
+                step.into_iter().for_each(progress);
+                Ok(())
+            }
+            Err(text) => Err(EngineError::new(EngineErrorKind::ImageNotFound, text)),
+        };
+        self.direct().await?.pull(name, tell).await
     }
 }
 
@@ -188,11 +160,8 @@ impl ContainerEngine for PodmanEngine {
     }
 
     async fn probe(&self) -> EngineResult<EngineInfo> {
-        let info = self.client().await?.info().await;
-        decode::engine_info(
-            info.map_err(self.failed(Call::Engine))?,
-            self.endpoint.to_string(),
-        )
+        let info = self.direct().await?.info().await?;
+        decode::engine_info(info, self.endpoint.to_string())
     }
 
     async fn ensure_image(
@@ -251,9 +220,7 @@ impl ContainerEngine for PodmanEngine {
     }
 
     async fn start(&self, id: &ContainerId) -> EngineResult<()> {
-        let containers = self.client().await?.containers();
-        let started = containers.get(id.to_string()).start(None).await;
-        started.map_err(self.failed(Call::Container))
+        self.direct().await?.start(&id.to_string()).await
     }
 
     /// libpod answers a wait only when its own process that cleans up after a container has gone, which takes 0.1 to
@@ -268,10 +235,10 @@ impl ContainerEngine for PodmanEngine {
     }
 
     async fn kill(&self, id: &ContainerId, signal: Signal) -> EngineResult<()> {
-        let containers = self.client().await?.containers();
-        let container = containers.get(id.to_string());
-        let killed = container.send_signal(signal.name()).await;
-        killed.map_err(self.failed(Call::Container))
+        self.direct()
+            .await?
+            .kill(&id.to_string(), signal.name())
+            .await
     }
 
     async fn remove(&self, id: &ContainerId) -> EngineResult<Removal> {
@@ -290,15 +257,7 @@ impl ContainerEngine for PodmanEngine {
     }
 
     async fn list(&self, labels: &BTreeMap<String, String>) -> EngineResult<Vec<ListedContainer>> {
-        let labels = labels.iter();
-        let filter =
-            labels.map(|(key, value)| ContainerListFilter::LabelKeyVal(key.clone(), value.clone()));
-        let options = ContainerListOpts::builder()
-            .all(true)
-            .filter(filter)
-            .build();
-        let listed = self.client().await?.containers().list(&options).await;
-        let listed = listed.map_err(self.failed(Call::Engine))?;
+        let listed = self.direct().await?.list(labels).await?;
         let listed = listed.into_iter().map(decode::listed);
         listed.filter_map(Result::transpose).collect()
     }

@@ -1,10 +1,6 @@
 //! From libpod's answers that are errors to the engine-neutral ones.
 
-use clawbox_containers::{
-    endpoint::Endpoint,
-    engine::{EngineError, EngineErrorKind},
-};
-use podman_api::{Error, conn};
+use clawbox_containers::engine::EngineErrorKind;
 
 /// What was asked, where that decides what a status means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,26 +13,6 @@ pub(crate) enum Call {
     Image,
     /// Something about the engine itself.
     Engine,
-}
-
-/// Sorts an error of the client's. It is never cloned: its `clone` does not end for some of its kinds.
-pub(crate) fn engine_error(error: Error, call: Call, endpoint: &Endpoint) -> EngineError {
-    // The client puts a stream's errors into one of I/O.
-    let inner = match &error {
-        Error::IO(io) => io.get_ref().and_then(|it| it.downcast_ref::<Error>()),
-        _ => None,
-    };
-    let (kind, message) = match inner.unwrap_or(&error) {
-        Error::Fault { code, message } | Error::Error(conn::Error::Fault { code, message }) => {
-            (kind(code.as_u16(), message, call), message.clone())
-        }
-        Error::IO(_) | Error::Error(conn::Error::IO(_) | conn::Error::Hyper(_)) => (
-            EngineErrorKind::Unavailable,
-            format!("no answer from {endpoint}: {error}"),
-        ),
-        _ => (EngineErrorKind::BadAnswer, error.to_string()),
-    };
-    EngineError::new(kind, message).with_source(error)
 }
 
 /// What an answer with the status `code` and this text means. Which status libpod gives has changed: a taken name is
@@ -59,7 +35,6 @@ pub(crate) fn kind(code: u16, message: &str, call: Call) -> EngineErrorKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::error::Error as _;
 
     /// Texts as Podman 4.3.1 and 5.4.2 gave them.
     #[test]
@@ -121,18 +96,5 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn a_broken_connection_is_unavailable_and_names_the_endpoint() {
-        let endpoint = Endpoint::parse("unix:///run/p.sock").unwrap();
-        let broken = Error::IO(std::io::Error::other("broken pipe"));
-        let error = engine_error(broken, Call::Container, &endpoint);
-        assert_eq!(error.kind(), EngineErrorKind::Unavailable);
-        assert!(error.to_string().contains("unix:///run/p.sock"), "{error}");
-        assert!(error.source().is_some());
-        let garbled = Error::InvalidResponse("not json".to_owned());
-        let error = engine_error(garbled, Call::Container, &endpoint);
-        assert_eq!(error.kind(), EngineErrorKind::BadAnswer);
     }
 }

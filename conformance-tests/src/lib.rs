@@ -41,6 +41,7 @@ mod catalogue;
 mod check;
 mod context;
 mod declared;
+pub mod flood;
 pub mod golden;
 mod harness;
 mod host;
