@@ -10,9 +10,14 @@ const MARK: &str = "@engine ";
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Order {
     Kill,
+    /// Ended as it is when its host is shut down.
+    Leave,
     Start,
     Stop,
     Continue,
+    /// Answered with the file system that is full, or `none` where there is none that could be.
+    Fill,
+    Empty,
     Names,
 }
 
@@ -38,9 +43,12 @@ impl Chore {
     pub(crate) async fn order(&mut self, order: Order) -> Result<String> {
         let word = match order {
             Order::Kill => "kill",
+            Order::Leave => "leave",
             Order::Start => "start",
             Order::Stop => "stop",
             Order::Continue => "continue",
+            Order::Fill => "fill",
+            Order::Empty => "empty",
             Order::Names => "names",
         };
         println!("{MARK}{word}");

@@ -4,11 +4,14 @@
 mod chore;
 mod counts;
 mod foreign;
+mod orphans;
+mod overdue;
 mod place;
 mod random;
 mod run;
 mod spawns;
 mod story;
+mod tally;
 mod worker;
 
 use anyhow::Result;
@@ -40,6 +43,11 @@ enum Part {
         #[arg(long)]
         count: usize,
     },
+    /// So many containers that a dead manager has left
+    Orphans {
+        #[arg(long)]
+        count: usize,
+    },
 }
 
 #[tokio::main]
@@ -53,5 +61,6 @@ async fn main() -> Result<()> {
         Part::Run { seconds } => run::run(place, Duration::from_secs(seconds), seed).await,
         Part::Worker => worker::run(&place, seed).await,
         Part::Spawns { count } => spawns::run(place, count, seed).await,
+        Part::Orphans { count } => orphans::run(place, count, seed).await,
     }
 }

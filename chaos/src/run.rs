@@ -1,23 +1,17 @@
 //! The run: managers in processes of their own, and what befalls them and their engine.
 
-use crate::chore::{Chore, Names, Order};
+use crate::chore::{Chore, Order};
 use crate::counts::Counts;
 use crate::foreign::Foreign;
+use crate::overdue::{Overdue, selector};
 use crate::place::{Engine, Place};
 use crate::random::Random;
-use crate::story::{Done, Kind, LATE, Left, Line, Outcome, Story, Trouble, Wrong, now};
+use crate::story::{Kind, Line, Trouble, now};
+use crate::tally::{compare, entries, judge};
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
-use clawbox::{ContainerBackend as _, containers::engine::EnginePhase};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    os::unix::fs::DirBuilderExt as _,
-    path::Path,
-    process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use clawbox::ContainerBackend as _;
+use std::{fs, os::unix::fs::DirBuilderExt as _, process::Stdio, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdin, Command},
@@ -27,6 +21,8 @@ use tokio::{
 };
 
 const MANAGERS: usize = 2;
+/// How many kinds of faults there are.
+const FAULTS: u64 = 5;
 /// How long a manager's orderly end may take.
 const ENDING: Duration = Duration::from_secs(180);
 /// How long it may take until what killed managers left is reaped.
@@ -87,90 +83,6 @@ pub(crate) async fn run(mut place: Place, length: Duration, seed: u64) -> Result
     compare(&before, &after, |name| foreign.has(name), &mut counts);
     foreign.end().await?;
     counts.finish(seed)
-}
-
-/// What is there now and was not before, and is not somebody else's.
-pub(crate) fn compare(
-    before: &Names,
-    after: &Names,
-    foreign: impl Fn(&str) -> bool,
-    counts: &mut Counts,
-) {
-    for name in &after.containers {
-        if !before.containers.contains(name) && !foreign(name) {
-            counts.wrong("leaked containers", name);
-        }
-    }
-    for name in &after.volumes {
-        if !before.volumes.contains(name) {
-            counts.wrong("leaked volumes", name);
-        }
-    }
-}
-
-fn entries(folder: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).context("look at a folder of the managers'")? {
-        names.push(entry?.path().display().to_string());
-    }
-    Ok(names)
-}
-
-async fn judge(
-    mut heard: mpsc::UnboundedReceiver<Line>,
-    troubles: &[Trouble],
-    counts: &mut Counts,
-) {
-    while let Some(line) = heard.recv().await {
-        match line {
-            Line::Story(story) => {
-                note(&story, counts);
-                let Some(wrong) = story.judge(troubles) else {
-                    continue;
-                };
-                let which = match wrong {
-                    Wrong::Container => "leaked containers",
-                    Wrong::Status => "wrong statuses",
-                    Wrong::Deadline => "overdue deadlines",
-                };
-                let Story { begun, ended, .. } = story;
-                let near: Vec<_> = troubles.iter().filter(|t| t.to + 5_000 >= begun).collect();
-                let near = near.iter().filter(|t| t.from <= ended + 5_000);
-                let near: Vec<_> = near.collect();
-                counts.wrong(which, format!("{story:?}, near {near:?}"));
-            }
-            Line::Left(Left {
-                records,
-                tokens,
-                slots,
-            }) => {
-                for id in records {
-                    counts.wrong("leaked containers", format!("{id}, in a manager's records"));
-                }
-                for _ in 0..tokens {
-                    counts.wrong("leaked tokens", "in a manager's store");
-                }
-                for _ in 0..slots {
-                    counts.wrong("lost slots", "of a manager's places");
-                }
-            }
-        }
-    }
-}
-
-fn note(story: &Story, counts: &mut Counts) {
-    counts.done("containers accounted for");
-    match (&story.outcome, story.done) {
-        (Outcome::Dropped { .. }, _) => counts.done("fault: spawn dropped by its caller"),
-        (Outcome::Refused(_), _) => counts.done("containers refused in the engine's trouble"),
-        (Outcome::Ended { .. }, Done::Removed) => {
-            counts.done("fault: container removed from outside")
-        }
-        (Outcome::Ended { .. }, _) => {}
-    }
-    if let Outcome::Ended { status, .. } = story.outcome {
-        counts.done(format!("containers {status}"));
-    }
 }
 
 /// A process with a manager.
@@ -234,19 +146,27 @@ impl Run {
     /// Fault after fault, each kind once at first.
     async fn trouble(&mut self, length: Duration) -> Result<()> {
         let since = Instant::now();
-        let mut number = self.random.between(0, 2);
+        let mut number = self.random.between(0, FAULTS - 1);
         for round in 0_u64.. {
             self.rest(1_000, 4_000).await;
-            if since.elapsed() >= length {
+            if since.elapsed() >= length && round >= FAULTS {
                 break;
             }
-            if round >= 3 {
-                number = self.random.between(0, 2);
+            if round >= FAULTS {
+                number = self.random.between(0, FAULTS - 1);
             }
-            match number % 3 {
+            match number % FAULTS {
                 0 => self.kill_manager().await?,
-                1 => self.kill_engine().await?,
-                _ => self.stop_engine(length).await?,
+                1 => {
+                    self.down(Order::Kill, "fault: engine killed and started")
+                        .await?
+                }
+                2 => self.stop_engine(length).await?,
+                3 => self.fill_disk().await?,
+                _ => {
+                    self.down(Order::Leave, "fault: engine restarted in order")
+                        .await?
+                }
             }
             number += 1;
         }
@@ -270,16 +190,38 @@ impl Run {
         Ok(())
     }
 
-    async fn kill_engine(&mut self) -> Result<()> {
+    /// The engine is away for a while.
+    async fn down(&mut self, how: Order, fault: &str) -> Result<()> {
         let from = now();
-        self.chore.order(Order::Kill).await?;
+        self.chore.order(how).await?;
         self.rest(0, 3_000).await;
-        if self.random.between(0, 2) == 0 {
-            self.kill_manager().await?;
-        }
+        self.perhaps_kill_manager().await?;
         self.chore.order(Order::Start).await?;
-        self.note(Kind::Killed, from, "fault: engine killed and started");
+        self.note(Kind::Down, from, fault);
         Ok(())
+    }
+
+    /// Its disk has no room for a while.
+    async fn fill_disk(&mut self) -> Result<()> {
+        let from = now();
+        let filled = self.chore.order(Order::Fill).await?;
+        if filled == "none" {
+            self.counts
+                .done("no fault: the engine has no disk of its own that could be filled");
+            return Ok(());
+        }
+        self.rest(2_000, 6_000).await;
+        self.perhaps_kill_manager().await?;
+        self.chore.order(Order::Empty).await?;
+        self.note(Kind::Full, from, &format!("fault: disk full ({filled})"));
+        Ok(())
+    }
+
+    async fn perhaps_kill_manager(&mut self) -> Result<()> {
+        match self.random.between(0, 2) {
+            0 => self.kill_manager().await,
+            _ => Ok(()),
+        }
     }
 
     async fn stop_engine(&mut self, length: Duration) -> Result<()> {
@@ -287,9 +229,7 @@ impl Run {
         let from = now();
         self.chore.order(Order::Stop).await?;
         self.rest(500, longest.max(1_000)).await;
-        if self.random.between(0, 2) == 0 {
-            self.kill_manager().await?;
-        }
+        self.perhaps_kill_manager().await?;
         self.chore.order(Order::Continue).await?;
         self.note(Kind::Stopped, from, "fault: engine stopped for a while");
         Ok(())
@@ -317,7 +257,7 @@ impl Run {
         Ok(())
     }
 
-    /// What a manager that starts now finds left of killed ones goes.
+    /// What a manager that starts now finds left of killed ones goes: containers, and then their owners' leases.
     async fn reap(&mut self, foreign: &Foreign) -> Result<()> {
         let manager = self.place.manager(1)?;
         let since = Instant::now();
@@ -326,67 +266,17 @@ impl Run {
                 self.counts.done("containers reaped by the last manager");
             }
             let listed = self.engine.list(&selector()).await?;
-            if listed.iter().all(|it| foreign.has(&it.name)) || since.elapsed() > REAPING {
+            let state = self.place.state.as_deref().context("no state folder")?;
+            if listed.iter().all(|it| foreign.has(&it.name)) && entries(state)?.is_empty() {
+                return Ok(());
+            }
+            if since.elapsed() > REAPING {
+                for left in manager.survey().await? {
+                    println!("still there: {left:?}");
+                }
                 return Ok(());
             }
             sleep(Duration::from_millis(500)).await;
         }
-    }
-}
-
-fn selector() -> BTreeMap<String, String> {
-    BTreeMap::from([("clawbox.schema".to_owned(), "1".to_owned())])
-}
-
-/// How long an engine that was away may still take a container for running that has ended meanwhile, in milliseconds.
-const LAG: u64 = 3_000;
-
-/// Looks at the engine for containers that run after their deadline, whoever should have ended them.
-struct Overdue {
-    found: Arc<Mutex<BTreeSet<String>>>,
-    task: JoinHandle<()>,
-}
-
-impl Overdue {
-    fn watch(engine: Engine) -> Self {
-        let found = Arc::<Mutex<BTreeSet<String>>>::default();
-        let noted = Arc::clone(&found);
-        let task = tokio::spawn(async move {
-            let mut suspects = BTreeMap::<String, u64>::new();
-            loop {
-                sleep(Duration::from_secs(1)).await;
-                let asked = now();
-                // An engine that does not answer tells nothing.
-                let Ok(Ok(listed)) =
-                    timeout(Duration::from_secs(4), engine.list(&selector())).await
-                else {
-                    continue;
-                };
-                let known = std::mem::take(&mut suspects);
-                for container in listed {
-                    let deadline = container.labels.get("clawbox.deadline");
-                    let deadline = deadline.and_then(|it| it.parse::<u64>().ok());
-                    let is_ours =
-                        container.labels.get("clawbox.container_id") == Some(&container.name);
-                    let over = deadline.is_some_and(|it| it * 1_000 + LATE < asked);
-                    if !is_ours || !over || container.phase != EnginePhase::Running {
-                        continue;
-                    }
-                    let since = known.get(&container.name).copied().unwrap_or(asked);
-                    if since + LAG < asked {
-                        let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
-                        noted.insert(container.name.clone());
-                    }
-                    suspects.insert(container.name, since);
-                }
-            }
-        });
-        Self { found, task }
-    }
-
-    fn end(self) -> BTreeSet<String> {
-        self.task.abort();
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *found)
     }
 }

@@ -54,7 +54,7 @@ pub(crate) async fn run(mut place: Place, count: usize, seed: u64) -> Result<()>
         );
     }
     let after = chore.names().await?;
-    crate::run::compare(&before, &after, |_| false, &mut counts);
+    crate::tally::compare(&before, &after, |_| false, &mut counts);
 
     let per_container = (rss_after as f64 - rss_before as f64) / count as f64;
     println!(
@@ -136,14 +136,14 @@ async fn spawn_held(manager: &Manager) -> Result<usize> {
     Ok(held)
 }
 
-fn request(script: &str) -> ContainerSpawnRequest {
+pub(crate) fn request(script: &str) -> ContainerSpawnRequest {
     ContainerSpawnRequest::new("chaos", Capabilities::default())
         .with_image(IMAGE)
         .with_command(["sh", "-c", script])
 }
 
 /// This process' memory, in KiB.
-fn resident() -> Result<u64> {
+pub(crate) fn resident() -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status").context("read /proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next());

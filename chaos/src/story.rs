@@ -95,8 +95,11 @@ pub(crate) struct Trouble {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Killed,
+    /// Killed or ended in order, and started again.
+    Down,
     Stopped,
+    /// Its disk was full.
+    Full,
 }
 
 /// What was not as it has to be.
@@ -110,18 +113,18 @@ pub(crate) enum Wrong {
 impl Story {
     /// What was wrong with it, given what the engine went through.
     pub(crate) fn judge(&self, troubles: &[Trouble]) -> Option<Wrong> {
-        let met = |kind| {
-            let over = |t: &Trouble| t.from <= self.ended && self.begun <= t.to;
-            troubles.iter().any(|t| t.kind == kind && over(t))
-        };
-        let (killed, stopped) = (met(Kind::Killed), met(Kind::Stopped));
+        let mut met = troubles
+            .iter()
+            .filter(|t| t.from <= self.ended && self.begun <= t.to);
+        let down = met.clone().any(|t| t.kind == Kind::Down);
+        let well = met.next().is_none();
         match &self.outcome {
             Outcome::Dropped { lingered } => {
-                let held = *lingered > LINGERING && !killed && !stopped;
+                let held = *lingered > LINGERING && well;
                 held.then_some(Wrong::Container)
             }
             // Only an engine in trouble is a reason.
-            Outcome::Refused(_) => (!killed && !stopped).then_some(Wrong::Status),
+            Outcome::Refused(_) => well.then_some(Wrong::Status),
             Outcome::Ended {
                 status,
                 exit_code,
@@ -130,10 +133,10 @@ impl Story {
                 incomplete,
             } => {
                 let end = (*status, *exit_code);
-                if !self.may_end(end, killed) {
+                if !self.may_end(end, down) {
                     return Some(Wrong::Status);
                 }
-                if *incomplete && !killed && !stopped {
+                if *incomplete && well {
                     return Some(Wrong::Status);
                 }
                 let whole = end == (ContainerStatus::Completed, Some(0)) && !incomplete;
@@ -153,8 +156,8 @@ impl Story {
     }
 
     /// How such a container ends. Where somebody removes it, the engine says of it that it was killed, or that there is
-    /// none; an engine that is killed may take its containers along.
-    fn may_end(&self, end: (ContainerStatus, Option<i32>), engine_killed: bool) -> bool {
+    /// none; an engine that goes down may take its containers along.
+    fn may_end(&self, end: (ContainerStatus, Option<i32>), engine_down: bool) -> bool {
         use ContainerStatus::{Completed, Failed, Killed, Lost, TimedOut};
         let by_others = matches!(end, (Failed, Some(137)) | (Lost, None));
         // Docker's word for an end that it was not there to see.
@@ -168,7 +171,7 @@ impl Story {
             (Asked::Exit(0) | Asked::Print(_), _) => end == (Completed, Some(0)),
             (Asked::Exit(code), _) => end == (Failed, Some(code)),
         };
-        own || (engine_killed && (by_others || missed || asked_to))
+        own || (engine_down && (by_others || missed || asked_to))
     }
 }
 
@@ -223,9 +226,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_killed_engine_that_it_met_excuses_an_end_by_force() {
+    fn only_an_engine_that_was_down_meanwhile_excuses_an_end_by_force() {
         let fallen = story(Asked::Exit(0), Done::Nothing, Failed, Some(137));
-        let killed = |from, to| trouble(Kind::Killed, from, to);
+        let killed = |from, to| trouble(Kind::Down, from, to);
         assert_eq!(fallen.judge(&killed(4_000, 9_000)), None);
         let missed = story(Asked::Stay, Done::Removed, Failed, Some(255));
         assert_eq!(missed.judge(&killed(4_000, 9_000)), None);
@@ -235,8 +238,10 @@ mod tests {
         assert_eq!(asked_to.judge(&[]), Some(Wrong::Status));
         assert_eq!(fallen.judge(&killed(0, 999)), Some(Wrong::Status));
         assert_eq!(fallen.judge(&killed(5_001, 9_000)), Some(Wrong::Status));
-        let stopped = trouble(Kind::Stopped, 4_000, 9_000);
-        assert_eq!(fallen.judge(&stopped), Some(Wrong::Status));
+        for kind in [Kind::Stopped, Kind::Full] {
+            let other = trouble(kind, 4_000, 9_000);
+            assert_eq!(fallen.judge(&other), Some(Wrong::Status));
+        }
         let claimed = story(Asked::Stay, Done::Killed, Completed, Some(0));
         assert_eq!(claimed.judge(&killed(0, 9_000)), Some(Wrong::Status));
     }

@@ -8,7 +8,7 @@ use clawbox::{
     Capabilities, ContainerBackend as _, ContainerError, ContainerId, ContainerSpawnRequest,
     ExitReport, ResourceLimits,
 };
-use std::{io::Write as _, path::Path, time::Duration};
+use std::{fs::File, io::Write as _, path::Path, time::Duration};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -68,10 +68,11 @@ pub(crate) async fn run(place: &Place, seed: u64) -> Result<()> {
     Ok(())
 }
 
-/// What is left of a lease is counted by who looks at the folder.
+/// Waits until a manager has put its lease away, or left it to others. What is left is counted by who looks at the folder.
 pub(crate) async fn gone(lease: &Path) {
     let since = Instant::now();
-    while lease.exists() && since.elapsed() < PATIENCE {
+    let held = || File::open(lease).is_ok_and(|file| file.try_lock_shared().is_err());
+    while held() && since.elapsed() < PATIENCE {
         sleep(LOOK).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
@@ -33,6 +34,9 @@ pub(crate) struct Options {
     /// No faults: so many spawns through a manager that may have sixteen containers
     #[arg(long, value_name = "COUNT", conflicts_with = "minutes")]
     spawns: Option<u64>,
+    /// No faults: so many containers that a dead manager has left, and a reaper
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["minutes", "spawns"])]
+    orphans: Option<u64>,
     /// Install missing packages, and make the rootless engine's user, without asking
     #[arg(long)]
     yes: bool,
@@ -61,26 +65,49 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Some(engine) => vec![engine.kind()],
         None => vec![Kind::Docker, Kind::PodmanRootless],
     };
-    let part = match options.spawns {
-        Some(count) => Part::Spawns(count),
-        None => Part::Run(options.minutes * 60),
+    let part = match (options.spawns, options.orphans) {
+        (Some(count), _) => Part::Spawns(count),
+        (None, Some(count)) => Part::Orphans(count),
+        (None, None) => Part::Run(options.minutes * 60),
     };
     for kind in kinds {
-        let session = Session::begin(kind, consent)?;
         let seed = options.seed.unwrap_or_else(any_seed);
-        let done = fixture
-            .import(&session)
-            .and_then(|()| wreak(&session, part, seed));
-        session.end()?;
-        done?;
+        on(kind, consent, &fixture, part, seed)?;
     }
     Ok(())
+}
+
+/// Each fault once, on all of these engines at a time: the part of the test command.
+pub(crate) fn short(kinds: &[Kind], consent: Consent) -> Result<()> {
+    let fixture = &Fixture::build(consent)?;
+    let part = Part::Run(SHORT);
+    thread::scope(|scope| {
+        let start = |&kind| scope.spawn(move || on(kind, consent, fixture, part, any_seed()));
+        let runs: Vec<_> = kinds.iter().map(start).collect();
+        let ends: Vec<_> = runs.into_iter().map(|run| run.join()).collect();
+        ends.into_iter().try_for_each(|end| match end {
+            Ok(end) => end,
+            Err(_) => bail!("a run of chaos panicked"),
+        })
+    })
+}
+
+fn on(kind: Kind, consent: Consent, fixture: &Fixture, part: Part, seed: u64) -> Result<()> {
+    let session = Session::begin_on_small_disk(kind, consent)?;
+    let done = fixture
+        .import(&session)
+        .and_then(|()| wreak(&session, part, seed));
+    session.end()?;
+    done
 }
 
 fn any_seed() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
 }
+
+/// So many seconds are over before each fault has been there, and then it ends.
+const SHORT: u64 = 15;
 
 /// What is done to an engine.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +116,8 @@ pub(crate) enum Part {
     Run(u64),
     /// So many spawns.
     Spawns(u64),
+    /// So many containers without a manager.
+    Orphans(u64),
 }
 
 /// Runs the managers, and does to their engine what they ask for.
@@ -119,6 +148,7 @@ pub(crate) fn wreak(session: &Session, part: Part, seed: u64) -> Result<()> {
     match part {
         Part::Run(seconds) => program.args(["run", "--seconds", &seconds.to_string()]),
         Part::Spawns(count) => program.args(["spawns", "--count", &count.to_string()]),
+        Part::Orphans(count) => program.args(["orphans", "--count", &count.to_string()]),
     };
     program.env("DOCKER_HOST", session.endpoint.to_string());
     attend(&mut program, &service)
@@ -139,11 +169,12 @@ fn attend(program: &mut Command, service: &Service) -> Result<()> {
     for line in BufReader::new(told).lines() {
         let line = line.context("hear the managers")?;
         let Some(order) = line.strip_prefix(MARK) else {
-            say!("{line}");
+            say!("{}: {line}", service.name());
             continue;
         };
         let answer = match engine.obey(order) {
             Ok(Value::Null) => "done ".to_owned(),
+            Ok(Value::String(word)) => format!("done {word}"),
             Ok(value) => format!("done {value}"),
             Err(why) => format!("failed {why:#}").replace('\n', " | "),
         };
@@ -169,12 +200,18 @@ impl Held<'_> {
     fn obey(&mut self, order: &str) -> Result<Value> {
         match order {
             "kill" => self.fallen = Some(self.service.kill()?),
+            "leave" => self.fallen = Some(self.service.leave()?),
             "start" => {
                 let fallen = self.fallen.take().context("it was not killed")?;
                 self.service.rise(&fallen)?;
             }
             "stop" => self.service.stop()?,
             "continue" => self.service.resume()?,
+            "fill" => {
+                let filled = self.service.fill()?;
+                return Ok(filled.unwrap_or_else(|| "none".to_owned()).into());
+            }
+            "empty" => self.service.empty()?,
             "names" => return self.names(),
             other => bail!("no such order: {other:?}"),
         }

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 
+use crate::chaos;
 use crate::consent::{Consent, in_ci};
 use crate::engines::session::Session;
 use crate::engines::{Kind, Service, runner};
@@ -118,10 +119,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         steps.step("tests, as the rootless user", || engines.test_as_user());
     }
     steps.step("conformance matrix", matrix::check);
+    let own = |session: &&Session| {
+        Service::of_workspace(session.kind).is_ok_and(|own| own.endpoint() == session.endpoint)
+    };
+    let chaotic = [Kind::Docker, Kind::PodmanRootless].map(|kind| engines.session(kind));
+    let chaotic = chaotic.into_iter().flatten().filter(own);
+    let chaotic: Vec<Kind> = chaotic.map(|session| session.kind).collect();
     for session in engines.sessions {
         steps.last(&format!("{} stopped", session.kind.name()), || {
             session.end()
         });
+    }
+
+    if !chaotic.is_empty() {
+        steps.step("chaos", || chaos::short(&chaotic, consent));
     }
 
     // Debug builds stop at an overflow that release builds would carry on with.

@@ -237,3 +237,20 @@ async fn evicting_ends_any_of_this_users_containers() {
     let unknown = rig.backend.evict(&ContainerId::generate()).await;
     assert!(unknown.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_are_reaped_in_one_pass() {
+    const MANY: usize = 10_000;
+    let rig = rig();
+    let known = rig.spawn("sleeper").await;
+    let labels = labels_of(&rig.engine, &known).await;
+    for _ in 0..MANY {
+        create(&rig.engine, &rig.backend, labels.clone(), |_| {}).await;
+    }
+    let second = Duration::from_secs(1);
+    rig.engine.fail(Fault::slow(second).on(Op::Remove).always());
+    let begun = Instant::now();
+    assert_eq!(rig.backend.reap_orphans().await.unwrap(), MANY);
+    assert_eq!(begun.elapsed().as_secs(), MANY as u64 / 16);
+    assert_eq!(rig.engine.containers(), [known.to_string()]);
+}

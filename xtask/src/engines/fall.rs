@@ -21,15 +21,25 @@ pub(crate) struct Fallen {
 impl Service {
     /// Ends the service as a crash would: it has no time to put anything away.
     pub(crate) fn kill(&self) -> Result<Fallen> {
+        self.end_by(Signal::KILL)
+    }
+
+    /// Ends the service as its host does when it is shut down.
+    pub(crate) fn leave(&self) -> Result<Fallen> {
+        self.end_by(Signal::TERM)
+    }
+
+    fn end_by(&self, signal: Signal) -> Result<Fallen> {
         let pids = self.mark.services()?;
         let first = *pids.first().context("it does not run")?;
         let path = format!("/proc/{}/ns/mnt", Pid::as_raw(Some(first)));
         let mounts = File::open(&path).with_context(|| format!("open {path}"))?;
         for pid in pids {
-            self.mark.signal(pid, Signal::KILL)?;
+            self.mark.signal(pid, signal)?;
         }
         let ended = || Ok(self.mark.services()?.is_empty());
-        if !wait_until(Duration::from_secs(20), ended)? {
+        // In order, Docker gives its containers fifteen seconds.
+        if !wait_until(Duration::from_secs(60), ended)? {
             bail!("{} does not end", self.name());
         }
         Ok(Fallen { mounts })

@@ -6,6 +6,7 @@ pub(crate) mod release;
 pub(crate) mod runner;
 pub(crate) mod session;
 
+mod disk;
 mod dockerd;
 mod download;
 mod fall;

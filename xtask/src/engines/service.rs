@@ -30,6 +30,8 @@ pub(crate) struct Service {
     /// Where `data` and its like stand, if it is a folder of ours.
     engines: PathBuf,
     pub(super) mark: Mark,
+    /// Whether `data` is a small disk, once it is started.
+    pub(super) small_disk: bool,
 }
 
 impl Service {
@@ -68,6 +70,7 @@ impl Service {
             run,
             data,
             engines,
+            small_disk: false,
         })
     }
 
@@ -145,8 +148,12 @@ impl Service {
 
     /// A command that is in private mounts, and in the release; its first program is the caller's to add.
     pub(super) fn command(&self) -> Result<Command> {
-        self.release
-            .command(&[&workspace::root()?, &self.run, &self.data])
+        let folders = [&workspace::root()?, &self.run, &self.data];
+        let mut command = self.release.command(&folders.map(|it| it.as_path()))?;
+        if self.small_disk {
+            self.mount_disk(&mut command)?;
+        }
+        Ok(command)
     }
 
     /// Makes the engine's folders, and notes what is not there of that which the engine makes elsewhere.

@@ -24,7 +24,16 @@ impl Session {
 
     /// The same of a release, which has no other engine that would do.
     pub(crate) fn begin_of(kind: Kind, release: Release, consent: Consent) -> Result<Self> {
-        let private = Service::of_release(kind, release)?;
+        Self::begin_as(Service::of_release(kind, release)?, consent)
+    }
+
+    /// One that has a disk of its own, if it is this call that starts it.
+    pub(crate) fn begin_on_small_disk(kind: Kind, consent: Consent) -> Result<Self> {
+        Self::begin_as(Service::of_workspace(kind)?.with_small_disk(), consent)
+    }
+
+    fn begin_as(private: Service, consent: Consent) -> Result<Self> {
+        let (kind, release) = (private.kind, private.release);
         match (private.up(consent), kind) {
             (Ok(started), _) => Ok(Self {
                 kind,
