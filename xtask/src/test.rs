@@ -20,6 +20,7 @@ use crate::workspace::{self, cargo, run as done};
 const AS_ROOTLESS_USER: &[&[&str]] = &[
     &["-p", "clawbox-backend-podman", "--test", "rootless"],
     &["-p", "clawbox-backend-podman", "--test", "engine_init"],
+    &["-p", "clawbox", "--test", "cli", "--", "podman/"],
 ];
 
 #[derive(Args, Debug)]

@@ -21,13 +21,16 @@ pub(crate) const CASES: &[Case] = &[
     ("nothing_is_left_of_a_run", nothing_left),
     ("a_program_that_cannot_be_run_is_named", not_run),
     ("two_runs_do_not_disturb_each_other", parallel),
-    ("what_a_killed_clawbox_leaves_is_an_orphan", orphan),
+    ORPHAN,
     ("a_container_ends_at_its_deadline_without_clawbox", deadline),
     ("the_engines_own_process_one_is_asked_for", engines_init),
     ("a_refused_state_directory_is_named", state_directory),
     ("kill_ends_anothers_container", kill),
     ("doctor_knows_the_engine", doctor),
 ];
+
+/// On every engine.
+pub(crate) const ORPHAN: Case = ("what_a_killed_clawbox_leaves_is_an_orphan", orphan);
 
 /// Says which container it is, and stays.
 const STAY: [&str; 3] = ["sh", "-c", "echo $CLAWBOX_CONTAINER_ID; sleep 60"];

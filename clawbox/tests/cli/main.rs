@@ -1,7 +1,8 @@
 //! The `clawbox` command from outside: what goes in, what comes out, and what is left.
 //!
 //! What a sandboxed command sees is tried on the mock and, where `CLAWBOX_TEST_DOCKER_HOST` names one, on a
-//! real Docker that holds the fixture image.
+//! real Docker that holds the fixture image; what a killed command leaves on rootless Podman as well, where
+//! `CLAWBOX_TEST_PODMAN_ROOTLESS_HOST` names it.
 
 mod auto;
 mod config;
@@ -21,12 +22,17 @@ use std::{env, process::ExitCode};
 /// A test: its name, and what it tries.
 type Case = (&'static str, fn(&Rig));
 
-const DOCKER_HOST: &str = "CLAWBOX_TEST_DOCKER_HOST";
+/// Which engine is where, by this variable; or else, whether it must not be missing.
+type Place = (&'static str, Result<Option<String>, bool>);
+
+fn place(variable: &'static str, engine: &str) -> Place {
+    let required = env::var("CLAWBOX_REQUIRE")
+        .is_ok_and(|names| names.split(',').any(|name| name.trim() == engine));
+    let host = env::var(variable).ok().filter(|host| !host.is_empty());
+    (variable, host.map(Some).ok_or(required))
+}
 
 fn main() -> ExitCode {
-    let host = env::var(DOCKER_HOST).ok().filter(|host| !host.is_empty());
-    let required = env::var("CLAWBOX_REQUIRE")
-        .is_ok_and(|names| names.split(',').any(|name| name.trim() == "docker"));
     let mut trials = Vec::new();
     let without_engine = [
         auto::CASES,
@@ -39,31 +45,28 @@ fn main() -> ExitCode {
         .iter()
         .chain(without_engine.into_iter().flatten())
     {
-        trials.push(trial("mock", *case, Ok(None)));
+        trials.push(trial("mock", *case, ("", Ok(None))));
     }
-    let docker = match &host {
-        Some(host) => Ok(Some(host.clone())),
-        None => Err(required),
-    };
+    let docker = place("CLAWBOX_TEST_DOCKER_HOST", "docker");
     let on_docker = [sandbox::CASES, docker::CASES, shell::CASES];
     for case in on_docker.into_iter().flatten() {
         trials.push(trial("docker", *case, docker.clone()));
     }
+    let podman = place("CLAWBOX_TEST_PODMAN_ROOTLESS_HOST", "podman-rootless");
+    trials.push(trial("podman", docker::ORPHAN, podman));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 /// A case on an engine at this host; or on none, which is a failure where it must not happen.
-fn trial(backend: &'static str, (name, case): Case, host: Result<Option<String>, bool>) -> Trial {
+fn trial(backend: &'static str, (name, case): Case, (variable, host): Place) -> Trial {
     let run = move || match host {
         Ok(host) => {
             case(&Rig::new(backend, host));
             Ok(Completion::Completed)
         }
-        Err(true) => Err(Failed::from(format!(
-            "not run: {DOCKER_HOST} names no engine"
-        ))),
+        Err(true) => Err(Failed::from(format!("not run: {variable} names no engine"))),
         Err(false) => Ok(Completion::ignored_with(format!(
-            "not run: {DOCKER_HOST} names no engine"
+            "not run: {variable} names no engine"
         ))),
     };
     Trial::ignorable_test(format!("{backend}/{name}"), run)

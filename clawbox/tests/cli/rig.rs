@@ -79,6 +79,12 @@ impl Rig {
     /// `clawbox run` of a command in the fixture image.
     pub(crate) fn run(&self, options: &[&str], argv: &[&str]) -> Command {
         let mut command = self.on_engine("run", &["--image", IMAGE, "--pull", "never"]);
+        // Without root, a host on control groups v1 limits nothing.
+        if self.engine.iter().any(|word| word == "podman") {
+            for item in ["pids", "memory", "swap", "cpu", "cpu_shares"] {
+                command.args(["--allow-degraded", item]);
+            }
+        }
         command.args(options).arg("--").args(argv);
         command
     }
