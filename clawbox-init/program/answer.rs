@@ -86,7 +86,7 @@ fn list(path: &CStr, room: &mut [u8]) -> sys::Result<(usize, usize)> {
 }
 
 /// The name in the first of the kernel's `struct linux_dirent64`, and the entries after it.
-fn first_entry(entries: &[u8]) -> Option<(&CStr, &[u8])> {
+pub(crate) fn first_entry(entries: &[u8]) -> Option<(&CStr, &[u8])> {
     /// Two numbers of 64 bits stand before an entry's length, and its type before the name.
     const LENGTH: usize = 16;
     const NAME: usize = 19;

@@ -24,6 +24,7 @@ mod say;
 mod start;
 mod supervise;
 mod sys;
+mod transfer;
 
 use core::ffi::CStr;
 
@@ -33,11 +34,14 @@ use crate::say::give_up;
 fn run(socket: Option<&CStr>) -> ! {
     let Some(socket) = socket else {
         give_up(format_args!(
-            "one argument is taken, the path of the control socket or `wait`"
+            "one argument is taken, the path of the control socket, `wait` or `transfer`"
         ));
     };
     if socket == c"wait" {
         wait();
+    }
+    if socket == protocol::TRANSFER {
+        transfer::transfer();
     }
     match supervise::Supervisor::new(socket) {
         Ok(supervisor) => supervisor.run(),

@@ -10,6 +10,7 @@ mod files;
 mod process;
 mod sockets;
 mod time;
+mod tree;
 
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_char};
@@ -19,6 +20,7 @@ pub(crate) use self::files::*;
 pub(crate) use self::process::*;
 pub(crate) use self::sockets::*;
 pub(crate) use self::time::*;
+pub(crate) use self::tree::*;
 
 /// An error's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +33,12 @@ impl Errno {
     pub(crate) const EBADF: Self = Self(9);
     pub(crate) const EAGAIN: Self = Self(11);
     pub(crate) const EACCES: Self = Self(13);
+    pub(crate) const EEXIST: Self = Self(17);
     pub(crate) const ENOTDIR: Self = Self(20);
+    pub(crate) const EISDIR: Self = Self(21);
     pub(crate) const EINVAL: Self = Self(22);
     pub(crate) const ENAMETOOLONG: Self = Self(36);
+    pub(crate) const ELOOP: Self = Self(40);
 
     pub(crate) fn number(self) -> u32 {
         u32::from(self.0)

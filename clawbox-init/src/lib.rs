@@ -45,7 +45,7 @@
 //!
 //! `build.rs` compiles `program/` with the compiler that builds this crate, for the same target. It stands on `core`
 //! alone: its own start, system calls in assembly, no libc, no allocation, one thread. So it links with any linker
-//! for the target, with no static library of any distribution, and has about 30 kB. The linker is cargo's own for
+//! for the target, with no static library of any distribution, and has about 45 kB. The linker is cargo's own for
 //! the target, or else `cc`; `RUSTFLAGS` are not looked at. Where it cannot be linked, the build says what to install;
 //! without the feature `program` there is only the protocol, and [`PROGRAM`] is nothing.
 

@@ -5,8 +5,8 @@
 use std::ffi::CString;
 
 use clawbox_init::protocol::{
-    Command, End, FROM_INIT_BYTES, FromInit, Header, INPUT, Malformed, PIPES, Question, Questions,
-    STRINGS, Sink, Step, Strings, TO_INIT_BYTES, ToInit, put_text,
+    Command, End, FROM_INIT_BYTES, FromInit, Header, INPUT, Malformed, PIPES, Piece, Question,
+    Questions, STRINGS, Sink, Step, Strings, TO_INIT_BYTES, ToInit, Why, check_name, put_text,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -239,4 +239,51 @@ fn there_are_no_more_strings_than_a_process_has_room_for() {
     command.put(&many);
     command.put(&[0; 4]);
     assert_eq!(ToInit::decode(2, &command), Err(Malformed::TooLong));
+}
+
+#[track_caller]
+fn piece_survives(piece: Piece<'_>) {
+    let mut encoded = Vec::new();
+    piece.encode(&mut encoded);
+    assert_eq!(Piece::decode(piece.kind(), &encoded), Ok(piece));
+    if !matches!(piece, Piece::Data(_)) {
+        shorter_or_longer_is_refused(&encoded, |bytes| Piece::decode(piece.kind(), bytes).err());
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_piece_of_a_transfer_survives(
+        name in text(),
+        bytes in vec(any::<u8>(), 0..50),
+        numbers in any::<(u64, u64, u32, bool)>(),
+    ) {
+        let (entries, size, mode, tree) = numbers;
+        let (name, path, depth) = (&*name, &*name, mode);
+        piece_survives(Piece::Put(path));
+        piece_survives(Piece::Get { path, tree, entries, bytes: size, depth });
+        piece_survives(Piece::Directory { name, mode });
+        piece_survives(Piece::File { name, mode, size });
+        piece_survives(Piece::Data(&bytes));
+        piece_survives(Piece::Close);
+        piece_survives(Piece::Done);
+        for why in [
+            Why::Link, Why::Directory, Why::NoDirectory, Why::Device, Why::Pipe, Why::Socket,
+            Why::Name, Why::Depth, Why::Size(size), Why::Entries, Why::Errno(mode),
+        ] {
+            piece_survives(Piece::Refused { name, why });
+            piece_survives(Piece::Failed { name, why });
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_leads_nowhere_else(name in vec(any::<u8>(), 0..40), depth in 0u32..70) {
+        if check_name(&name, depth).is_ok() {
+            let name = str::from_utf8(&name).unwrap();
+            let parts: Vec<_> = name.split('/').collect();
+            assert!(parts.len() <= depth as usize);
+            assert!(!name.contains(char::is_control));
+            assert!(parts.iter().all(|part| !matches!(*part, "" | "." | "..")));
+        }
+    }
 }

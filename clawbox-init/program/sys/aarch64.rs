@@ -113,7 +113,11 @@ pub(super) mod number {
     pub(crate) const DUP3: usize = 24;
     pub(crate) const FCNTL: usize = 25;
     pub(crate) const IOCTL: usize = 29;
+    pub(crate) const MKDIRAT: usize = 34;
+    pub(crate) const UNLINKAT: usize = 35;
+    pub(crate) const RENAMEAT: usize = 38;
     pub(crate) const CHDIR: usize = 49;
+    pub(crate) const FCHMOD: usize = 52;
     pub(crate) const OPENAT: usize = 56;
     pub(crate) const CLOSE: usize = 57;
     pub(crate) const PIPE2: usize = 59;
@@ -150,3 +154,6 @@ pub(super) mod number {
 pub(super) const STAT_MODE: usize = 16;
 /// Where it has its `st_uid`.
 pub(super) const STAT_OWNER: usize = 24;
+
+pub(super) const O_DIRECTORY: usize = 0o40_000;
+pub(super) const O_NOFOLLOW: usize = 0o100_000;

@@ -43,12 +43,12 @@ pub(super) fn argument(number: i32) -> usize {
 
 /// The kernel's name for the working directory.
 const AT_FDCWD: i32 = -100;
-const O_RDONLY: usize = 0;
+pub(super) const O_RDONLY: usize = 0;
 const O_RDWR: usize = 2;
 const O_ACCMODE: usize = 3;
-const O_NONBLOCK: usize = 0o4000;
-const O_CLOEXEC: usize = 0o2_000_000;
-const O_PATH: usize = 0o10_000_000;
+pub(super) const O_NONBLOCK: usize = 0o4000;
+pub(super) const O_CLOEXEC: usize = 0o2_000_000;
+pub(super) const O_PATH: usize = 0o10_000_000;
 
 const F_GETFD: usize = 1;
 const F_SETFD: usize = 2;
@@ -63,7 +63,7 @@ pub(crate) fn open(path: &CStr) -> Result<Fd> {
     open_as(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
 }
 
-fn open_as(path: &CStr, flags: usize) -> Result<Fd> {
+pub(super) fn open_as(path: &CStr, flags: usize) -> Result<Fd> {
     // SAFETY: the path has a NUL at its end, and is only read.
     let opened = unsafe {
         syscall(
@@ -165,16 +165,50 @@ pub(crate) fn read_link(path: &CStr, into: &mut [u8]) -> Result<usize> {
 
 /// The kernel's `struct stat`, of which little is read.
 #[repr(C, align(8))]
-struct Stat([u8; 256]);
+pub(super) struct Stat([u8; 256]);
 
 impl Stat {
+    /// Of what is open.
+    pub(super) fn of(opened: &Fd) -> Result<Self> {
+        let mut stat = Self([0; 256]);
+        // SAFETY: the kernel's struct is smaller than ours on both architectures.
+        unsafe { syscall(number::FSTAT, [opened.argument(), (&raw mut stat) as usize]) }?;
+        Ok(stat)
+    }
+
+    /// Of a name itself, in a directory.
+    pub(super) fn of_name(at: usize, name: &CStr) -> Result<Self> {
+        const AT_SYMLINK_NOFOLLOW: usize = 0x100;
+
+        let mut stat = Self([0; 256]);
+        // SAFETY: the name has a NUL at its end; the kernel's struct is smaller than ours on both architectures.
+        unsafe {
+            syscall(
+                number::NEWFSTATAT,
+                [
+                    at,
+                    name.as_ptr() as usize,
+                    (&raw mut stat) as usize,
+                    AT_SYMLINK_NOFOLLOW,
+                ],
+            )
+        }?;
+        Ok(stat)
+    }
+
     fn number(&self, at: usize) -> u32 {
         let [a, b, c, d] = [0, 1, 2, 3].map(|offset| self.0[at + offset]);
         u32::from_ne_bytes([a, b, c, d])
     }
 
-    fn mode(&self) -> u32 {
+    pub(super) fn mode(&self) -> u32 {
         self.number(arch::STAT_MODE)
+    }
+
+    /// The file's size, which stands at the same place on both architectures.
+    pub(super) fn size(&self) -> u64 {
+        const STAT_SIZE: usize = 48;
+        u64::from(self.number(STAT_SIZE)) | u64::from(self.number(STAT_SIZE + 4)) << 32
     }
 }
 
@@ -193,22 +227,7 @@ pub(crate) fn identity_of(path: &CStr) -> Result<(u32, [u8; 16])> {
 }
 
 fn stat(path: &CStr) -> Result<Stat> {
-    const AT_SYMLINK_NOFOLLOW: usize = 0x100;
-
-    let mut stat = Stat([0; 256]);
-    // SAFETY: the path has a NUL at its end; the kernel's struct is smaller than ours on both architectures.
-    unsafe {
-        syscall(
-            number::NEWFSTATAT,
-            [
-                argument(AT_FDCWD),
-                path.as_ptr() as usize,
-                (&raw mut stat) as usize,
-                AT_SYMLINK_NOFOLLOW,
-            ],
-        )
-    }?;
-    Ok(stat)
+    Stat::of_name(argument(AT_FDCWD), path)
 }
 
 /// Which way a pipe's end goes.
@@ -222,14 +241,7 @@ pub(crate) enum Way {
 
 /// Whether this is the end of a pipe that goes this way.
 pub(crate) fn is_pipe(descriptor: &Fd, way: Way) -> Result<bool> {
-    let mut stat = Stat([0; 256]);
-    // SAFETY: the kernel's struct is smaller than ours on both architectures.
-    unsafe {
-        syscall(
-            number::FSTAT,
-            [descriptor.argument(), (&raw mut stat) as usize],
-        )
-    }?;
+    let stat = Stat::of(descriptor)?;
     let flags = call(number::FCNTL, [descriptor.argument(), F_GETFL])?;
     let access = flags & O_ACCMODE;
     let other = match way {

@@ -88,6 +88,13 @@ pub(crate) fn take_signals(wanted: &[u32]) -> Result<Fd> {
     Fd::given(given?)
 }
 
+/// Keeps a file that grows beyond its limit from ending this process: the write fails.
+pub(crate) fn survive_file_limit() -> Result<()> {
+    const SIGXFSZ: u32 = 25;
+
+    set_mask(SIG_BLOCK, 1 << (SIGXFSZ - 1))
+}
+
 /// Lets no signal wait any more.
 pub(crate) fn release_signals() -> Result<()> {
     set_mask(SIG_SETMASK, 0)

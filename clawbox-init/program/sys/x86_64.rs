@@ -117,13 +117,17 @@ pub(super) mod number {
     pub(crate) const KILL: usize = 62;
     pub(crate) const FCNTL: usize = 72;
     pub(crate) const CHDIR: usize = 80;
+    pub(crate) const FCHMOD: usize = 91;
     pub(crate) const SETSID: usize = 112;
     pub(crate) const PRCTL: usize = 157;
     pub(crate) const GETDENTS64: usize = 217;
     pub(crate) const CLOCK_GETTIME: usize = 228;
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const OPENAT: usize = 257;
+    pub(crate) const MKDIRAT: usize = 258;
     pub(crate) const NEWFSTATAT: usize = 262;
+    pub(crate) const UNLINKAT: usize = 263;
+    pub(crate) const RENAMEAT: usize = 264;
     pub(crate) const READLINKAT: usize = 267;
     pub(crate) const PPOLL: usize = 271;
     pub(crate) const TIMERFD_CREATE: usize = 283;
@@ -139,3 +143,6 @@ pub(super) mod number {
 pub(super) const STAT_MODE: usize = 24;
 /// Where it has its `st_uid`.
 pub(super) const STAT_OWNER: usize = 28;
+
+pub(super) const O_DIRECTORY: usize = 0o200_000;
+pub(super) const O_NOFOLLOW: usize = 0o400_000;

@@ -19,12 +19,17 @@
 //! ```
 
 mod codec;
+mod files;
 mod from_init;
 mod question;
 mod strings;
 mod to_init;
 
 pub use self::codec::put_text;
+pub use self::files::{
+    DEEPEST, MODE_BITS, NAME_BYTES, PART_BYTES, PIECE_BYTES, Piece, TRANSFER, Why, check_name,
+    check_part,
+};
 pub use self::from_init::{End, FromInit, Step};
 pub use self::question::{Question, Questions};
 pub use self::strings::Strings;

@@ -39,7 +39,7 @@ fn alone(arguments: &[&str]) -> Output {
 #[test]
 fn it_takes_one_argument_the_path_of_a_socket_that_is_there() {
     let long = "x".repeat(108);
-    let usage = "one argument is taken, the path of the control socket or `wait`";
+    let usage = "one argument is taken, the path of the control socket, `wait` or `transfer`";
     for (arguments, reason) in [
         (&[][..], usage),
         (&["a", "b"], usage),

@@ -11,5 +11,6 @@ mod main_run;
 mod manager;
 mod number;
 mod questions;
+mod transfer;
 mod wanted;
 mod wire;
