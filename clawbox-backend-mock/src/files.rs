@@ -8,10 +8,12 @@ mod kernel;
 mod look;
 mod node;
 mod path;
+mod transfer;
 
 pub(crate) use host::give;
 pub(crate) use kernel::KernelPath;
 pub(crate) use node::{Content, Kind, Node, Tree};
+pub(crate) use transfer::{Seen, SeenKind};
 
 use crate::errno::Errno;
 use clawbox_containers::{

@@ -63,6 +63,7 @@ mod run;
 mod script;
 mod seccomp;
 mod streams;
+mod transfer;
 
 pub use call::{Call, Op};
 pub use engine::MockEngine;

@@ -343,7 +343,7 @@ impl Process {
         &self.0.run.container
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    pub(crate) fn held(&self) -> MutexGuard<'_, Held> {
         self.container().held()
     }
 }

@@ -16,13 +16,14 @@ use crate::{
     run::{Command, KILLED, Run},
     seccomp::Filter,
     streams::Streams,
+    transfer::transfer,
 };
 use answers::Eyes;
 use clawbox_containers::{
     engine::{EngineError, EngineErrorKind, EnginePhase, EngineResult},
     init::{
-        CONTAINER_INIT, CONTAINER_INIT_DIR, CONTAINER_INIT_SOCKET, CONTAINER_INIT_WAIT, Frame,
-        InitLink, LinkReader, LinkWriter, Pipe,
+        CONTAINER_INIT, CONTAINER_INIT_DIR, CONTAINER_INIT_SOCKET, CONTAINER_INIT_TRANSFER,
+        CONTAINER_INIT_WAIT, Frame, InitLink, LinkReader, LinkWriter, Pipe,
     },
 };
 use clawbox_init::protocol::{End, FromInit, MAIN_RUN, Questions, RUNS, Step, Strings, ToInit};
@@ -316,11 +317,14 @@ impl ProcessOne {
         held.files
             .enter(&command.working_dir)
             .map_err(|errno| (Step::Directory, errno))?;
-        let program = if command.argv == [CONTAINER_INIT, CONTAINER_INIT_WAIT] {
-            Some(Arc::new(|_: Process| pending::<()>()) as Arc<dyn Program>)
-        } else {
-            self.container.image.program(&command.argv)
+        let own = match command.argv.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [CONTAINER_INIT, CONTAINER_INIT_WAIT] => {
+                Some(Arc::new(|_: Process| pending::<()>()) as Arc<dyn Program>)
+            }
+            [CONTAINER_INIT, CONTAINER_INIT_TRANSFER] => Some(Arc::new(transfer) as _),
+            _ => None,
         };
+        let program = own.or_else(|| self.container.image.program(&command.argv));
         let program = program.ok_or_else(|| (Step::Program, held.files.why_not(&command.argv)))?;
         held.fork().map_err(|errno| (Step::Fork, errno))?;
         Ok(program)

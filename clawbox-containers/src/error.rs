@@ -1,6 +1,6 @@
 //! What can go wrong, in terms that a caller can act on.
 
-use crate::engine::EngineError;
+use crate::{engine::EngineError, files::FileProblem};
 use clawbox_types::{ContainerId, ContainerStatus, ImageRef, ImageRule, ItemReport, Violation};
 use std::{path::PathBuf, time::Duration};
 
@@ -124,6 +124,16 @@ pub enum ContainerError {
         exit_code: Option<i32>,
         /// The words of the engine or of process 1, such as that there is no such program in the image.
         source: EngineError,
+    },
+    /// Files could not be put into the container, or got out of it. What was whole by then may be there.
+    #[error("{path:?} in container {id}: {problem}")]
+    Files {
+        /// The container.
+        id: ContainerId,
+        /// The path in it.
+        path: String,
+        /// What is wrong with it.
+        problem: FileProblem,
     },
     /// A file or directory of the backend's own could not be used.
     #[error("{path}: {what}", path = path.display())]

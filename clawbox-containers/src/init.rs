@@ -33,6 +33,8 @@ pub const CONTAINER_INIT_DIR: &str = "/.clawbox";
 pub const CONTAINER_INIT: &str = "/.clawbox/init";
 /// The program's argument for a command that does nothing until it is killed.
 pub const CONTAINER_INIT_WAIT: &str = "wait";
+/// The program's argument for a command that puts files there, or gets them.
+pub const CONTAINER_INIT_TRANSFER: &str = "transfer";
 /// The socket that process 1 connects to.
 pub const CONTAINER_INIT_SOCKET: &str = "/.clawbox/control.sock";
 

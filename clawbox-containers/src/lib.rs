@@ -49,6 +49,7 @@ pub mod engine;
 mod error;
 mod exec;
 pub mod facts;
+mod files;
 pub mod init;
 pub mod kernel;
 mod labels;
@@ -73,6 +74,7 @@ pub use config::{Adopt, ContainerSecurityConfig, EngineTimeouts, InitProgram, Ma
 pub use engine::ContainerEngine;
 pub use error::{ContainerError, ContainerResult};
 pub use exec::{ExecHandle, ExecOutput, ExecRunning, ExecStdin, Terminal};
+pub use files::{FileProblem, Files};
 pub use log::Logs;
 pub use manager::{ContainerManager, PullObserver};
 pub use owner::{Liveness, OwnerId};

@@ -4,6 +4,7 @@ use crate::{
     backend::ContainerBackend,
     error::{ContainerError, ContainerResult},
     exec::ExecHandle,
+    files::Files,
     init::{CONTAINER_INIT, CONTAINER_INIT_WAIT},
 };
 use clawbox_types::{
@@ -89,6 +90,12 @@ impl Sandbox {
     /// As [`ContainerBackend::exec_stream`].
     pub async fn exec_stream(&self, request: ExecRequest) -> ContainerResult<ExecHandle> {
         self.backend.exec_stream(self.id(), request).await
+    }
+
+    /// Its files.
+    #[must_use]
+    pub fn files(&self) -> Files<'_> {
+        Files::of(&*self.backend, self.id())
     }
 
     /// Waits for its end, by its deadline or by somebody's kill.

@@ -116,8 +116,8 @@ pub const CATALOGUE: &[Entry] = &[
     tried("F10", "a mount's source that is the engine's socket or a system directory", &["refusal/proxy_paths", "workspace/no_place_of_others"]),
     tried("F12", "a mount's source that is not there", &["refusal/proxy_paths", "workspace/not_made"]),
     tried("F13", "a mount's source that is swapped after the check", &["workspace/not_swapped", "workspace/not_a_link_later"]),
-    tried("F14", "hard links and setuid files in a workspace", &["workspace/belongs_to_its_owner", "workspace/nothing_gets_out"]),
-    elsewhere("F15", "links, devices and odd names in a workspace that is exported", "nothing is exported: a workspace is bound, and stays its owner's"),
+    tried("F14", "hard links and setuid files in a workspace", &["transfer/nothing_but_data_comes_out", "workspace/belongs_to_its_owner", "workspace/nothing_gets_out"]),
+    tried("F15", "links, devices, odd names and files without end in what is exported", &["transfer/no_more_than_asked", "transfer/nothing_but_data_comes_out"]),
     // Credentials.
     tried("C01", "the token in the engine's records", &["init/engine_holds_no_secret"]),
     tried("C02", "the token in process 1", &["init/hidden_and_unharmed"]),

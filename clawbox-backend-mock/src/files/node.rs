@@ -99,6 +99,16 @@ impl Content {
         }
     }
 
+    pub(crate) fn part(&self, from: u64, room: usize) -> Vec<u8> {
+        let left = self.len().saturating_sub(from);
+        let count = room.min(usize::try_from(left).unwrap_or(room));
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let written = self.bytes.get(from..).unwrap_or_default();
+        let mut bytes = written[..written.len().min(count)].to_vec();
+        bytes.resize(count, 0);
+        bytes
+    }
+
     pub(crate) fn read(&self, at_most: u64) -> Vec<u8> {
         let len = usize::try_from(self.len().min(at_most)).unwrap_or(usize::MAX);
         let mut bytes = self.bytes[..self.bytes.len().min(len)].to_vec();

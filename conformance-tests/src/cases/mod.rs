@@ -28,11 +28,12 @@ mod stdin;
 mod streams;
 mod syscalls;
 mod tokens;
+mod transfer;
 mod workspace;
 
 use crate::case::Case;
 
-const AREAS: [&[Case]; 29] = [
+const AREAS: [&[Case]; 30] = [
     identity::CASES,
     lifecycle::CASES,
     exit::CASES,
@@ -56,6 +57,7 @@ const AREAS: [&[Case]; 29] = [
     stdin::CASES,
     streams::CASES,
     sandbox::CASES,
+    transfer::CASES,
     image::CASES,
     hostile::CASES,
     refusal::CASES,

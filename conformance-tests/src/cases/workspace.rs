@@ -48,7 +48,7 @@ table! { "workspace":
 }
 
 /// A backend whose operator allows workspaces below these directories.
-async fn rig(context: &Context, roots: &[&Path]) -> Checked<Rig> {
+pub(super) async fn rig(context: &Context, roots: &[&Path]) -> Checked<Rig> {
     let (me, group) = (rustix::process::geteuid(), rustix::process::getegid());
     // As root the directory was given away. Anybody else has it, and is who a container has to be where the engine does
     // not see to that.

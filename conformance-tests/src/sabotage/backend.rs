@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use clawbox_containers::{
     ContainerBackend, ContainerError, ContainerResult, ContainerTokenStore, ExecHandle, ExecOutput,
     ExecStdin, Grace, Logs, OutputFollower, ShutdownReport, SurveyedContainer,
+    init::{CONTAINER_INIT, CONTAINER_INIT_TRANSFER},
 };
 use clawbox_types::{
     ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput, ContainerSpawnRequest,
@@ -79,6 +80,8 @@ pub(crate) enum Lie {
     Logged(fn(Logs) -> Logs),
     /// The standard input of a container's command is another, or another's.
     TakenStdin(fn(ContainerResult<ExecStdin>) -> ContainerResult<ExecStdin>),
+    /// A transfer of files is another.
+    Transferred(fn(ExecHandle) -> ExecHandle),
     /// A further command must read all that it is given.
     ExecReadsAll,
     /// A further command whose caller is gone goes on.
@@ -284,8 +287,10 @@ impl ContainerBackend for SabotagedBackend {
         if let Some(Lie::Exec(change)) = self.lie() {
             change(&mut request);
         }
+        let transfers = request.command == [CONTAINER_INIT, CONTAINER_INIT_TRANSFER];
         let answer = self.told(self.inner.exec_stream(id, request).await);
         match self.lie() {
+            Some(Lie::Transferred(change)) if transfers => answer.map(change),
             Some(Lie::Streamed(change)) => answer.map(change),
             Some(Lie::Printed(change)) => answer.map(|mut handle| {
                 handle.output = change(handle.output);

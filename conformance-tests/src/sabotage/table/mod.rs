@@ -9,10 +9,11 @@ mod output;
 mod plan;
 mod request;
 mod streams;
+mod transfer;
 
 use super::Sabotage;
 
-pub(super) const TABLES: [&[Sabotage]; 9] = [
+pub(super) const TABLES: [&[Sabotage]; 10] = [
     engine::TABLE,
     output::TABLE,
     plan::TABLE,
@@ -22,4 +23,5 @@ pub(super) const TABLES: [&[Sabotage]; 9] = [
     errors::TABLE,
     exec::TABLE,
     streams::TABLE,
+    transfer::TABLE,
 ];
