@@ -78,13 +78,13 @@ pub use clawbox_types as types;
 pub use clawbox_containers::{
     Clock, ContainerBackend, ContainerError, ContainerManager, ContainerResult,
     ContainerSecurityConfig, ContainerTokenStore, EngineTimeouts, ExecHandle, ExecOutput,
-    ExecRunning, ExecStdin, InitProgram, Liveness, ManagerConfig, OutputFollower, PullObserver,
-    SurveyedContainer,
+    ExecRunning, ExecStdin, FileProblem, Files, InitProgram, Liveness, ManagerConfig,
+    OutputFollower, PullObserver, SurveyedContainer,
 };
 #[doc(inline)]
 pub use clawbox_types::{
     Capabilities, ContainerId, ContainerIdentity, ContainerInfo, ContainerOutput,
     ContainerSpawnRequest, ContainerStatus, EnforcementReport, EngineInfo, ExecReport, ExecRequest,
-    ExitReport, ImageRef, ImageRule, NetworkCapabilities, OutputStream, PolicyItem, PullPolicy,
-    ResourceLimits, SandboxPolicy, Verdict, Violation,
+    ExitReport, Finding, Found, ImageRef, ImageRule, NetworkCapabilities, OutputStream, PolicyItem,
+    PullPolicy, ResourceLimits, SandboxPolicy, TransferLimits, TransferReport, Verdict, Violation,
 };

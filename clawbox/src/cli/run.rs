@@ -1,6 +1,7 @@
 //! `clawbox run`: a command in a sandbox.
 
 mod attend;
+mod moving;
 mod report;
 
 use super::{engine, hints, pull::Pull, say::Say, status, values};
@@ -31,6 +32,17 @@ pub(crate) struct Args {
     /// Let the command read what is written to standard input; otherwise it reads its end at once
     #[arg(long)]
     stdin: bool,
+    /// Put a file or a directory into the container before the command runs (repeatable)
+    ///
+    /// DST is an absolute path in /tmp or another place that can be written; one that ends in / keeps the name of SRC. Links
+    /// are left out. The command is then a further one of a container that waits, and --timeout bounds all of it.
+    #[arg(long, value_name = "SRC:DST", value_parser = values::put)]
+    put: Vec<values::Moved>,
+    /// Get a file or a directory out of it after the command has ended, however (repeatable)
+    ///
+    /// Links, devices, odd names and setuid bits stay behind, and are told. At --timeout nothing comes out.
+    #[arg(long, value_name = "SRC:DST", value_parser = values::get)]
+    get: Vec<values::Moved>,
     /// Write what was enforced and how it ended, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -154,8 +166,9 @@ impl Args {
     fn request(&self, config: &Config) -> ContainerResult<ContainerSpawnRequest> {
         let mut request = self.sandbox.request(config)?;
         request.task = self.command.join(" ").chars().take(200).collect();
-        request.stdin = self.stdin;
-        Ok(request.with_command(&self.command))
+        // With files it is a further command that reads.
+        request.stdin = self.stdin && !self.moves_files();
+        Ok(request.with_command(self.first_command()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What people write for sizes, fractions of a CPU, durations and variables.
 
 use clawbox::types::{CpuQuota, MemoryLimit, OutputLimit, PidsLimit, Timeout, Workspace};
-use std::fs;
+use std::{fs, path::PathBuf};
 
 type Parsed<T> = Result<T, String>;
 
@@ -57,6 +57,41 @@ pub(crate) fn workspace(text: &str) -> Parsed<Workspace> {
         true => workspace.read_only(),
         false => workspace,
     })
+}
+
+/// What goes into a container: `SRC:DST`, the host's and the container's path.
+pub(crate) fn put(text: &str) -> Parsed<Moved> {
+    let (host, inside) = text.rsplit_once(':').unwrap_or((text, ""));
+    moved(
+        host,
+        inside,
+        "SRC:DST, such as data.csv:/tmp/data.csv; DST is an absolute path",
+    )
+}
+
+/// What comes out of one: `SRC:DST`, the container's and the host's path.
+pub(crate) fn get(text: &str) -> Parsed<Moved> {
+    let (inside, host) = text.split_once(':').unwrap_or((text, ""));
+    moved(
+        host,
+        inside,
+        "SRC:DST, such as /tmp/out:results; SRC is an absolute path",
+    )
+}
+
+/// Two ends of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) host: PathBuf,
+    pub(crate) inside: String,
+}
+
+fn moved(host: &str, inside: &str, accepted: &str) -> Parsed<Moved> {
+    if host.is_empty() || !inside.starts_with('/') {
+        return Err(accepted.to_owned());
+    }
+    let (host, inside) = (host.into(), inside.to_owned());
+    Ok(Moved { host, inside })
 }
 
 /// A duration of whole milliseconds.

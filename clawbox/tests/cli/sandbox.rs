@@ -29,6 +29,8 @@ pub(crate) const CASES: &[Case] = &[
     ("an_image_that_is_not_there_is_125", image_not_found),
     ("a_variable_reaches_the_command", environment),
     ("a_workspace_is_worked_in", workspace),
+    ("files_go_in_and_come_out", files),
+    ("what_cannot_go_in_or_out_is_named", no_files),
     ("a_signal_ends_the_container_and_is_the_status", signals),
     ("a_reader_that_goes_ends_it_quietly", broken_pipe),
     ("quiet_is_quiet", quiet),
@@ -100,6 +102,77 @@ fn workspace(rig: &Rig) {
     let home = end(rig.run(&["--workspace", "/tmp:ro"], &["probe", "exit", "0"]));
     assert_eq!(home.status, 125, "{home:?}");
     assert!(home.stderr.contains("workspaces"), "{home:?}");
+}
+
+fn files(rig: &Rig) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    let path = |name: &str| at(name).to_str().expect("UTF-8").to_owned();
+    fs::create_dir_all(at("tree/inner")).expect("a directory");
+    fs::write(at("tree/inner/file"), "inner").expect("a file");
+    std::os::unix::fs::symlink("/etc/passwd", at("tree/link")).expect("a link");
+    fs::write(at("single"), "before").expect("a file");
+    let (single, tree) = (
+        format!("{}:/tmp/in/", path("single")),
+        format!("{}:/tmp/tree", path("tree")),
+    );
+    let (file, out) = (
+        format!("/tmp/in/single:{}", path("new/name")),
+        format!("/tmp:{}", path("out")),
+    );
+    let report = path("report.json");
+    let ended = end(rig.run(
+        &[
+            "--put", &single, "--put", &tree, "--get", &file, "--get", &out, "--report", &report,
+        ],
+        &["probe", "write", "/tmp/in/single"],
+    ));
+    assert_eq!(ended.status, 0, "{ended:?}");
+    assert_eq!(ended.stdout, b"{\"errno\":null}\n", "{ended:?}");
+    let link = "/tmp/tree: \"link\": a link, left out";
+    assert!(ended.stderr.contains(link), "{ended:?}");
+    for name in ["new/name", "out/in/single"] {
+        assert_eq!(fs::read(at(name)).expect("it came out"), b"probe\n");
+    }
+    let inner = fs::read(at("out/tree/inner/file")).expect("it came out");
+    assert_eq!(inner, b"inner");
+    let report = fs::read(&report).expect("a report");
+    let report: Value = serde_json::from_slice(&report).expect("JSON");
+    let transfers = report["transfers"].as_array().expect("an array");
+    let ways: Vec<_> = transfers.iter().map(|it| &it["direction"]).collect();
+    assert_eq!(ways, ["put", "put", "get", "get"]);
+    let found = json!([{"name": "link", "what": "link"}]);
+    assert_eq!(transfers[1]["findings"], found);
+    assert_eq!(report["exit"]["exit_code"], 0);
+    let failed = end(rig.run(&["--get", &out], &["probe", "exit", "7"]));
+    assert_eq!(
+        failed.status, 7,
+        "what failed is of interest as well: {failed:?}"
+    );
+}
+
+fn no_files(rig: &Rig) {
+    for (option, moved, words) in [
+        ("--put", "/none/such:/tmp/x", &["/none/such"][..]),
+        (
+            "--put",
+            "/etc/hostname:/bin/x",
+            &["/bin", "read-only", "/tmp"],
+        ),
+        ("--put", "/etc/hostname:/tmp/../x", &["without"]),
+        ("--get", "/tmp/none:there", &["/tmp/none", "no such file"]),
+        ("--get", "/dev/null:there", &["/dev/null", "a device"]),
+    ] {
+        let ended = end(rig.run(&[option, moved], &["probe", "exit", "0"]));
+        assert_eq!(ended.status, 125, "{ended:?}");
+        for word in words {
+            assert!(ended.stderr.contains(word), "{word}: {ended:?}");
+        }
+    }
+    let kept = &["--get", "/tmp:there", "--timeout", "3s"];
+    let late = end(rig.run(kept, &["probe", "sleep", "60000"]));
+    assert_eq!(late.status, 124, "{late:?}");
+    assert!(!std::path::Path::new("there").exists());
 }
 
 fn deadline(rig: &Rig) {
@@ -271,11 +344,14 @@ fn quiet(rig: &Rig) {
 
 fn stdin(rig: &Rig) {
     let sent = pattern(Pattern::Binary, Stream::Stdout, 200_000);
+    let with_a_file = &["--stdin", "--put", "/etc/hostname:/tmp/name"][..];
     for (options, argv, read) in [
         (&["--stdin"][..], &["probe", "cat"][..], &sent[..]),
         (&[], &["probe", "cat"], b""),
         // It ends without reading all, and while more may come.
         (&["--stdin"], &["probe", "cat", "10"], &sent[..10]),
+        (with_a_file, &["probe", "cat"], &sent),
+        (with_a_file, &["probe", "cat", "10"], &sent[..10]),
     ] {
         let mut run = rig.run(options, argv);
         run.stdin(Stdio::piped()).stdout(Stdio::piped());

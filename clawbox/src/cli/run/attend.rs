@@ -1,6 +1,6 @@
 //! A container from spawn to removal: its output as it comes, our signals, its end.
 
-use super::{Args, report::Report};
+use super::{Args, moving, report::Report};
 use crate::cli::{input, interrupt::Interrupts, pull::Pull, say::Say, status};
 use clawbox::{
     Config, ContainerBackend, ContainerError, ContainerId, ContainerResult, ContainerSpawnRequest,
@@ -28,6 +28,7 @@ pub(super) async fn attend(
 ) -> ContainerResult<u8> {
     let request = args.request(config)?;
     let options = args.sandbox.options(config, pull);
+    moving::check(args, options.security.init)?;
     let backend = args.sandbox.engine.connect(options, say).await?;
     let identity = backend.pre_generate_id()?;
     let run = Run {
@@ -45,18 +46,23 @@ pub(super) async fn attend(
         return Ok(status);
     }
     report.container_id = Some(run.id.clone());
-    let status = run.see_through(args, &mut interrupts, report).await;
+    let status = if args.moves_files() {
+        run.see_through_with_files(args, &mut interrupts, report)
+            .await
+    } else {
+        run.see_through(args, &mut interrupts, report).await
+    };
     if status.is_err() {
         run.remove().await;
     }
     status
 }
 
-struct Run {
-    backend: Arc<dyn ContainerBackend>,
-    id: ContainerId,
-    limits: ResourceLimits,
-    say: Say,
+pub(super) struct Run {
+    pub(super) backend: Arc<dyn ContainerBackend>,
+    pub(super) id: ContainerId,
+    pub(super) limits: ResourceLimits,
+    pub(super) say: Say,
 }
 
 impl Run {
@@ -91,13 +97,7 @@ impl Run {
         interrupts: &mut Interrupts,
         report: &mut Report,
     ) -> ContainerResult<u8> {
-        let enforcement = self.backend.enforcement(&self.id)?;
-        report.degraded = enforcement.not_enforced().map(|item| item.item).collect();
-        for item in enforcement.not_enforced() {
-            self.say.note(&format!("running although {item}"));
-        }
-        report.enforcement = Some(enforcement);
-
+        self.note_enforcement(report)?;
         let follower = self.backend.follow_output(&self.id)?;
         let (interrupted, over) = (Notify::new(), Notify::new());
         let ended = async {
@@ -190,6 +190,16 @@ impl Run {
         }
     }
 
+    pub(super) fn note_enforcement(&self, report: &mut Report) -> ContainerResult<()> {
+        let enforcement = self.backend.enforcement(&self.id)?;
+        report.degraded = enforcement.not_enforced().map(|item| item.item).collect();
+        for item in enforcement.not_enforced() {
+            self.say.note(&format!("running although {item}"));
+        }
+        report.enforcement = Some(enforcement);
+        Ok(())
+    }
+
     /// The time when showing output may end although a reader of ours has not taken all of it.
     async fn last_words(&self, interrupted: &Notify) {
         interrupted.notified().await;
@@ -199,7 +209,7 @@ impl Run {
     }
 
     /// Ends the container if need be, and waits until the engine has confirmed that it is gone.
-    async fn remove(&self) {
+    pub(super) async fn remove(&self) {
         match self.backend.kill(&self.id).await {
             Ok(()) | Err(ContainerError::NotFound { .. }) => {}
             Err(error) => {
@@ -210,7 +220,7 @@ impl Run {
     }
 
     /// Waits for the end after a signal, or until the next signal says that it takes too long.
-    async fn unless_impatient<T>(
+    pub(super) async fn unless_impatient<T>(
         &self,
         ending: impl Future<Output = T>,
         interrupts: &mut Interrupts,
@@ -240,7 +250,7 @@ impl Run {
     }
 
     /// What the person at the terminal cannot see in the output.
-    fn remark(&self, exit: &ExitReport) {
+    pub(super) fn remark(&self, exit: &ExitReport) {
         let note = |text: String| self.say.note(&text);
         if exit.status == ContainerStatus::TimedOut {
             let limit = Duration::from_millis(self.limits.timeout_ms);

@@ -3,10 +3,11 @@
 use crate::cli::say::causes;
 use clawbox::{
     ContainerError, ContainerId, ContainerOutput, EnforcementReport, EngineInfo, ExitReport,
-    ImageRef, PolicyItem, Violation,
+    ImageRef, PolicyItem, TransferReport, Violation,
     types::{CapturedStream, ItemReport},
 };
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// What is known of a run; a part that it did not come to is `null`.
 #[derive(Debug, Serialize)]
@@ -22,7 +23,20 @@ pub(super) struct Report {
     pub(super) enforcement: Option<EnforcementReport>,
     /// The items that do not hold, and were allowed not to.
     pub(super) degraded: Vec<PolicyItem>,
+    /// The files that went in and came out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) transfers: Vec<Transfer>,
     pub(super) error: Option<Failure>,
+}
+
+/// Files that went in or came out.
+#[derive(Debug, Serialize)]
+pub(super) struct Transfer {
+    pub(super) direction: &'static str,
+    pub(super) host: PathBuf,
+    pub(super) inside: String,
+    #[serde(flatten)]
+    pub(super) report: TransferReport,
 }
 
 /// How much was printed.
@@ -62,6 +76,7 @@ impl Report {
             output: None,
             enforcement: None,
             degraded: Vec::new(),
+            transfers: Vec::new(),
             error: None,
         }
     }
