@@ -8,7 +8,7 @@
 //! [`PodmanEngine`] is the thin part that does I/O. It decides nothing and keeps nothing: policy, deadlines,
 //! tokens and retries are [`ContainerManager`]'s, and [`PodmanBackend`] is that manager on this engine.
 //!
-//! Most calls go through [`podman_api`]; `direct.rs` has those of which it would lose something.
+//! The answers are read into the models of [`podman_api`]; `direct.rs` says why the calls are not.
 //!
 //! # Limits
 //!
