@@ -11,7 +11,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 /// Which engine.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// docker, podman, mock, or auto: rootless first, no mock
+    /// docker, podman, mock or auto (rootless first)
     #[arg(long, value_name = "BACKEND", env = "CLAWBOX_BACKEND", hide_env = true)]
     backend: Option<Choice>,
     /// Where the engine is, such as unix:///run/user/1000/podman/podman.sock

@@ -29,18 +29,20 @@ Examples:
 pub(crate) struct Args {
     #[command(flatten)]
     pub(super) sandbox: Options,
-    /// Let the command read what is written to standard input; otherwise it reads its end at once
+    /// Let the command read standard input
+    ///
+    /// Otherwise it reads its end at once.
     #[arg(long)]
     stdin: bool,
-    /// Put a file or a directory into the container before the command runs (repeatable)
+    /// Put a file or directory in first (repeatable)
     ///
     /// DST is an absolute path in /tmp or another place that can be written; one that ends in / keeps the name of SRC. Links
     /// are left out. The command is then a further one of a container that waits, and --timeout bounds all of it.
     #[arg(long, value_name = "SRC:DST", value_parser = values::put)]
     put: Vec<values::Moved>,
-    /// Get a file or a directory out of it after the command has ended, however (repeatable)
+    /// Get a file or directory out after (repeatable)
     ///
-    /// Links, devices, odd names and setuid bits stay behind, and are told. At --timeout nothing comes out.
+    /// However the command has ended. Links, devices, odd names and setuid bits stay behind, and are told. At --timeout nothing comes out.
     #[arg(long, value_name = "SRC:DST", value_parser = values::get)]
     get: Vec<values::Moved>,
     /// Write what was enforced and how it ended, as JSON
@@ -62,7 +64,7 @@ pub(crate) struct Options {
     /// Allow one more image, or a path that ends in / (repeatable)
     #[arg(long, value_name = "RULE")]
     allow_image: Vec<ImageRule>,
-    /// Memory in whole MiB, such as 64m or 1g [default: 512m]
+    /// Memory, such as 64m or 1g [default: 512m]
     #[arg(long, value_name = "SIZE", value_parser = values::memory, allow_negative_numbers = true)]
     memory: Option<MemoryLimit>,
     /// CPU time, such as 0.5 [default: 1]

@@ -36,7 +36,7 @@ pub fn be_abandoned<E: ContainerEngine>(connect: fn(&str) -> E) -> Option<ExitCo
     let endpoint = env::var(ENDPOINT).ok()?;
     let spawned = Runtime::new().map(|runtime| {
         runtime.block_on(async {
-            let manager = manager(connect(&endpoint), &dir);
+            let manager = manager(connect(&endpoint), config(&dir));
             for (script, seconds) in SCRIPTS {
                 let limits = ResourceLimits::new(seconds * 1000, 64);
                 let mut request = request(crate::FIXTURE_IMAGE, script);
@@ -67,8 +67,8 @@ pub async fn is_adopted<E: ContainerEngine>(endpoint: String, connect: fn(&str) 
     let [runs, ends, deaf] = abandoned(&endpoint, &dir);
 
     let (a, b) = (
-        manager(connect(&endpoint), &dir),
-        manager(connect(&endpoint), &dir),
+        manager(connect(&endpoint), config(&dir)),
+        manager(connect(&endpoint), config(&dir)),
     );
     let (by_a, by_b) = tokio::join!(a.adopt_orphans(), b.adopt_orphans());
     let (by_a, by_b) = (by_a.unwrap(), by_b.unwrap());
@@ -119,8 +119,11 @@ pub async fn is_adopted<E: ContainerEngine>(endpoint: String, connect: fn(&str) 
     let left = left.iter().find(|found| ids.contains(&&found.id));
     assert_eq!(left, None);
     drop(heir);
-    // Nothing of the dead one is left on the host either.
-    other.reap_orphans().await.unwrap();
+    // Nor is anything left of the dead one on the host, once no create of his can be under way.
+    let mut later = config(&dir);
+    later.timeouts.change = Duration::ZERO;
+    let later = manager(connect(&endpoint), later);
+    later.reap_orphans().await.unwrap();
     let names: Vec<_> = std::fs::read_dir(&dir).unwrap().collect();
     assert!(names.is_empty(), "{names:?}");
 }
@@ -144,10 +147,13 @@ fn abandoned(endpoint: &str, dir: &Path) -> [ContainerId; 3] {
     ids.try_into().unwrap()
 }
 
-fn manager<E: ContainerEngine>(engine: E, dir: &Path) -> ContainerManager<E> {
-    let config = ManagerConfig::default()
+fn config(dir: &Path) -> ManagerConfig {
+    ManagerConfig::default()
         .with_stop_grace(STOP_GRACE)
         .with_state_dir(Some(dir.to_owned()))
-        .with_owner_name("a test of adoption");
+        .with_owner_name("a test of adoption")
+}
+
+fn manager<E: ContainerEngine>(engine: E, config: ManagerConfig) -> ContainerManager<E> {
     ContainerManager::new(engine, &policy(), config).unwrap_or_else(|error| panic!("{error}"))
 }
