@@ -180,11 +180,10 @@ impl World {
 
     fn killed(&self, id: &ContainerId) -> Checked {
         let there = self.engine.containers().contains(&id.to_string());
-        let spawned_again = self
-            .backend
-            .get(id)
-            .is_some_and(|it| !it.status.is_terminal());
-        match there && !spawned_again {
+        // It may have been spawned again; or, forgotten since, have come late, to be found again.
+        let known = self.backend.get(id);
+        let excused = known.map_or(self.late, |it| !it.status.is_terminal());
+        match there && !excused {
             true => Err("confirmed, and it is there".to_owned()),
             false => Ok(()),
         }

@@ -116,3 +116,33 @@ fn what_process_one_ended_at_the_deadline_timed_out_though_no_signal_was_deliver
     };
     check(setup, &steps);
 }
+
+#[test]
+fn what_is_killed_may_still_come_late_and_is_found_again() {
+    let fault = |kind, seconds| {
+        Step::Fail(Trouble {
+            kind,
+            on: Op::Create,
+            times: Some(1),
+            delay: Duration::from_secs(seconds),
+        })
+    };
+    let steps = [
+        fault(Kind::CreatedLate, 40),
+        spawn(Program::Sleeper, 3600),
+        Step::Drop(0),
+        fault(Kind::LostAnswer, 20),
+        Step::Turns(5),
+        Step::Time(Duration::from_secs(1)),
+        Step::Turns(11),
+        Step::Spawn {
+            program: Program::Three,
+            limit: 30,
+            again: Some(0),
+        },
+        Step::Kill(0),
+        Step::Turns(11),
+        Step::Time(Duration::from_secs(62)),
+    ];
+    check(ONE, &steps);
+}
