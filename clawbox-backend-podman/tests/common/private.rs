@@ -13,10 +13,13 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 /// Takes away the second hierarchy of a hybrid host, with which crun refuses to run, and what is root's; says so, and
-/// stays until its input ends.
+/// stays until its input ends. crun is given no folder by a flag, as Podman's clean-up after a container would not have
+/// that, and leave its control groups.
 const MOUNTS: &str = "set -e
 if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
-if [ -d /var/lib/containers ]; then mount -t tmpfs clawbox /var/lib/containers; fi
+for folder in /run/crun /var/lib/containers; do
+    if [ -d $folder ]; then mount -t tmpfs clawbox $folder; fi
+done
 echo ready
 exec cat";
 
@@ -100,7 +103,6 @@ impl Private {
         command
             .arg(format!("--mount=/proc/{}/ns/mnt", self.mounts.id()))
             .arg("podman")
-            .arg(format!("--runtime-flag=root={}/crun", dir.display()))
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .env("HOME", dir)
