@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 fn facts() -> ObservedFacts {
-    let policy = SecurityPolicy::new(&ContainerSecurityConfig::default()).unwrap();
+    let policy = SecurityPolicy::new(&ContainerSecurityConfig::default()).expect("a policy");
     let request = ContainerSpawnRequest::new("task", Capabilities::default())
         .with_image("alpine")
         .with_command(["true"]);
@@ -25,9 +25,9 @@ fn facts() -> ObservedFacts {
         proxy_dir: None,
         init_dir: None,
     };
-    let admission = policy.admit(&request).unwrap();
+    let admission = policy.admit(&request).expect("it is allowed");
     let plan = admission.compile(&ImageFacts::default(), placement);
-    ObservedFacts::as_planned(plan.unwrap().spec())
+    ObservedFacts::as_planned(plan.expect("a plan").spec())
 }
 
 /// What comes of an output whose container the engine sees end this long after, and how long that takes.
