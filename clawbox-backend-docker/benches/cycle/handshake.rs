@@ -16,10 +16,10 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt},
 };
 
-/// From the engine's word that the container has started: what each step is, and the event at its end.
-const BEGIN: &str = "container started";
-const STEPS: [(&str, &str); 4] = [
-    ("it connects", "process 1 let in"),
+/// From when it is let in, which may be before the engine's word that the container has started: what each step is, and the
+/// event at its end.
+const BEGIN: &str = "process 1 let in";
+const STEPS: [(&str, &str); 3] = [
     ("it answers", "process 1 answered"),
     ("gate 2, and go", "process 1 told to go"),
     ("the command runs", "command runs"),
@@ -45,7 +45,7 @@ impl Handshakes {
 
     pub(crate) fn report(&self) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        println!("\nsince the engine has started process 1 of ours; milliseconds");
+        println!("\nsince process 1 of ours was let in; milliseconds");
         println!("{:<24}{:>8}{:>8}", "", "p50", "p95");
         for ((name, _), times) in STEPS.iter().zip(&mut seen.times) {
             let (p50, p95) = (percentile(times, 50), percentile(times, 95));

@@ -13,7 +13,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use clawbox_backend_docker::DockerEngine;
 use clawbox_containers::{
     ContainerManager, ContainerSecurityConfig, InitProgram, ManagerConfig,
-    types::{Capabilities, ContainerSpawnRequest},
+    types::{Capabilities, ContainerSpawnRequest, ResourceLimits},
 };
 use handshake::Handshakes;
 use std::{
@@ -130,7 +130,8 @@ fn manager(host: &str, init: InitProgram) -> Outcome<Manager> {
 }
 
 fn request<const N: usize>(command: [&str; N]) -> ContainerSpawnRequest {
-    ContainerSpawnRequest::new("bench", Capabilities::default())
+    let limits = ResourceLimits::new(600_000, 512);
+    ContainerSpawnRequest::new("bench", Capabilities::default().with_resources(limits))
         .with_image(IMAGE)
         .with_command(command)
 }

@@ -13,7 +13,9 @@ use clawbox_backend_podman::{PodmanBackend, PodmanEngine};
 use clawbox_containers::{
     ContainerBackend, ContainerSecurityConfig, ManagerConfig,
     seccomp::SeccompProfile,
-    types::{Capabilities, ContainerId, ContainerSpawnRequest, ExecRequest, PolicyItem},
+    types::{
+        Capabilities, ContainerId, ContainerSpawnRequest, ExecRequest, PolicyItem, ResourceLimits,
+    },
 };
 use std::{
     error::Error,
@@ -154,7 +156,8 @@ async fn clawbox(backend: &PodmanBackend) -> Outcome<()> {
 }
 
 fn request<const N: usize>(command: [&str; N]) -> ContainerSpawnRequest {
-    ContainerSpawnRequest::new("bench", Capabilities::default())
+    let limits = ResourceLimits::new(600_000, 512);
+    ContainerSpawnRequest::new("bench", Capabilities::default().with_resources(limits))
         .with_image(IMAGE)
         .with_command(command)
 }
