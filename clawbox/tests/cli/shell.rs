@@ -90,8 +90,10 @@ impl Seat {
         // What is typed is shown too, and has no such end.
         self.type_in("echo id=$CLAWBOX_CONTAINER_ID'.'end\n");
         let seen = self.until(".end\r\n");
-        let (_, id) = seen.rsplit_once("id=").expect("it says it");
-        id.trim_end_matches(".end\r\n").to_owned()
+        // The next prompt may have come with it.
+        let (before, _) = seen.rsplit_once(".end\r\n").expect("it says it");
+        let (_, id) = before.rsplit_once("id=").expect("it says it");
+        id.to_owned()
     }
 
     fn type_in(&mut self, text: &str) {
