@@ -16,8 +16,8 @@ use std::{
 };
 use tokio::io::AsyncWrite;
 
-/// A command's standard input, a further one's or a container's own. Shutting it, or dropping it, is the end that the command reads. What the command does
-/// not take any more, or after its end, is [`io::ErrorKind::BrokenPipe`].
+/// A command's standard input, a further one's or a container's own. Shutting it, or dropping it, is the end that the
+/// command reads. What the command does not take any more, or after its end, is [`io::ErrorKind::BrokenPipe`].
 pub type ExecStdin = Pin<Box<dyn AsyncWrite + Send>>;
 
 /// A command's output as it comes, the bytes of each stream in their order. Nothing is read ahead: a command that is
