@@ -9,6 +9,12 @@ use crate::sys::{self, Errno, Fd, Moment, Polled};
 /// How long the manager may take to read what it is sent, in nanoseconds.
 const PATIENCE: u64 = 500_000_000;
 
+/// How much is put together before it is sent, in bytes. Each piece that is sent may wake the manager.
+const TOGETHER: usize = 16 << 10;
+
+/// Room for what is put together, and a frame of any length behind it.
+pub(crate) const OUTGOING_BYTES: usize = TOGETHER + Header::BYTES + FROM_INIT_BYTES as usize;
+
 /// Why there is no connection any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lost {
@@ -66,6 +72,8 @@ pub(crate) struct Link {
     filled: usize,
     passed: Passed,
     outgoing: &'static mut [u8],
+    /// How much of that is to be sent.
+    put: usize,
 }
 
 impl Link {
@@ -76,6 +84,7 @@ impl Link {
             filled: 0,
             passed: [const { None }; PIPES as usize],
             outgoing,
+            put: 0,
         })
     }
 
@@ -120,27 +129,44 @@ impl Link {
 
     /// Sends a message.
     pub(crate) fn send(&mut self, message: &FromInit<'_>) -> Result<(), Lost> {
+        self.put(message)?;
+        self.flush()
+    }
+
+    /// Puts a message behind those that are to be sent.
+    pub(crate) fn put(&mut self, message: &FromInit<'_>) -> Result<(), Lost> {
+        if self.put > TOGETHER {
+            self.flush()?;
+        }
+        let start = self.put;
         let mut frame = Outgoing {
             bytes: self.outgoing,
-            length: Header::BYTES,
+            length: start + Header::BYTES,
         };
         message.encode(&mut frame);
-        let length = frame.length;
+        let end = frame.length;
         let header = Header {
-            length: u32::try_from(length - Header::BYTES).unwrap_or(FROM_INIT_BYTES),
+            length: u32::try_from(end - start - Header::BYTES).unwrap_or(FROM_INIT_BYTES),
             kind: message.kind(),
             pipes: 0,
         };
-        self.outgoing[..Header::BYTES].copy_from_slice(&header.encode());
+        self.outgoing[start..start + Header::BYTES].copy_from_slice(&header.encode());
+        self.put = end;
+        Ok(())
+    }
 
-        let begun = Moment::now();
+    /// Sends what was put together.
+    pub(crate) fn flush(&mut self) -> Result<(), Lost> {
+        let length = core::mem::take(&mut self.put);
         let mut sent = 0;
+        let mut begun = None;
         while sent < length {
             match sys::send(&self.socket, &self.outgoing[sent..length]) {
                 Ok(more) => sent += more,
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => {
-                    let waited = Moment::now().since(begun);
+                    let now = Moment::now();
+                    let waited = now.since(*begun.get_or_insert(now));
                     let Some(left) = PATIENCE.checked_sub(waited) else {
                         return Err(Lost::Unread);
                     };

@@ -214,12 +214,13 @@ impl Supervisor {
         }
         match message {
             ToInit::Ask(questions) => {
+                let Some(link) = &mut self.link else {
+                    return Ok(());
+                };
                 for question in questions.iter() {
-                    let Some(link) = &mut self.link else {
-                        return Ok(());
-                    };
-                    link.send(&answer(question, self.answer))?;
+                    link.put(&answer(question, self.answer))?;
                 }
+                link.flush()?;
                 sys::give_back(self.answer);
                 Ok(())
             }
