@@ -1,8 +1,11 @@
 //! What process 1 is asked to look at, and what it answers.
 
-use super::calls::{RefusedCall, RefusedSocket};
+use super::{
+    calls::{RefusedCall, RefusedSocket},
+    mounts::Table,
+};
 use clawbox_init::protocol::{FROM_INIT_BYTES, Question};
-use std::{collections::HashMap, ffi::CString, io};
+use std::{collections::HashMap, ffi::CString, io, sync::OnceLock};
 
 /// One thing to look at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -80,18 +83,29 @@ const CUT_OFF: usize = FROM_INIT_BYTES as usize - size_of::<i64>() - 256;
 const ENOENT: i64 = 2;
 
 /// Everything that process 1 saw.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answers(pub(super) HashMap<Look, Answer>);
+#[derive(Debug, Clone, Default)]
+pub struct Answers {
+    pub(super) seen: HashMap<Look, Answer>,
+    /// Taken apart once, as most items ask for it.
+    mounts: OnceLock<Result<Table, String>>,
+}
 
 impl Answers {
     /// Notes what was seen.
     pub fn insert(&mut self, look: Look, answer: Answer) {
-        self.0.insert(look, answer);
+        self.mounts.take();
+        self.seen.insert(look, answer);
+    }
+
+    /// What is mounted.
+    pub(super) fn mounts(&self) -> Result<&Table, String> {
+        let table = self.mounts.get_or_init(|| Table::read(self));
+        table.as_ref().map_err(Clone::clone)
     }
 
     /// Whether something was seen, and what.
     pub(crate) fn get(&self, look: &Look) -> Result<&Answer, String> {
-        self.0
+        self.seen
             .get(look)
             .ok_or_else(|| format!("nobody looked at {look:?}"))
     }

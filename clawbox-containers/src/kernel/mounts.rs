@@ -37,6 +37,7 @@ const ENGINE_FILES: [&str; 4] = [
 ];
 
 /// One line of the table.
+#[derive(Debug, Clone)]
 struct Mount {
     id: String,
     /// The mount that it is in.
@@ -125,10 +126,11 @@ pub(super) fn unescape(text: &str) -> String {
 }
 
 /// All that is mounted.
-struct Table(Vec<Mount>);
+#[derive(Debug, Clone)]
+pub(super) struct Table(Vec<Mount>);
 
 impl Table {
-    fn read(answers: &Answers) -> Result<Self, String> {
+    pub(super) fn read(answers: &Answers) -> Result<Self, String> {
         let text = answers.file(MOUNTS)?;
         let mounts = text
             .lines()
@@ -154,14 +156,14 @@ impl Table {
 }
 
 pub(super) fn is_mounted(answers: &Answers, target: &str) -> Result<bool, String> {
-    let table = Table::read(answers)?;
+    let table = answers.mounts()?;
     Ok(table.0.iter().any(|mount| mount.target == target))
 }
 
 /// Whether a file below `/sys/fs/cgroup` is the kernel's, and not the image's. Version 1 has links beside the
 /// controllers' directories, in a tmpfs.
 pub(super) fn is_of_control_group(answers: &Answers, file: &str) -> Result<bool, String> {
-    let table = Table::read(answers)?;
+    let table = answers.mounts()?;
     Ok(table.around(file).is_some_and(|mount| {
         mount.is_whole("cgroup") || mount.is_whole("cgroup2") || is_controllers(mount)
     }))
@@ -169,7 +171,7 @@ pub(super) fn is_of_control_group(answers: &Answers, file: &str) -> Result<bool,
 
 /// Whether the container sees its control group of version 2, and that alone.
 pub(super) fn is_unified(answers: &Answers) -> Result<bool, String> {
-    let table = Table::read(answers)?;
+    let table = answers.mounts()?;
     let group = table.at("/sys/fs/cgroup");
     Ok(group.is_some_and(|mount| mount.is_whole("cgroup2")))
 }
@@ -187,7 +189,7 @@ fn is_controllers(mount: &Mount) -> bool {
 }
 
 pub(super) fn root(spec: &PlanSpec, answers: &Answers) -> Given {
-    let seen = Table::read(answers).and_then(|table| {
+    let seen = answers.mounts().and_then(|table| {
         let root = table.at("/").ok_or("nothing is mounted at /")?;
         Ok(root.is_read_only())
     });
@@ -196,7 +198,7 @@ pub(super) fn root(spec: &PlanSpec, answers: &Answers) -> Given {
 
 pub(super) fn tmpfs(spec: &PlanSpec, answers: &Answers) -> Given {
     let planned = &spec.tmpfs;
-    let seen = Table::read(answers).and_then(|table| {
+    let seen = answers.mounts().and_then(|table| {
         let mut seen = Tmpfs::default();
         for (path, planned) in &planned.0 {
             let mount = table.at(path).filter(|mount| mount.is_whole("tmpfs"));
@@ -258,7 +260,7 @@ fn bytes(text: &str) -> Option<u64> {
 /// The planned binds are there, by their targets, the last part of their sources and their flags; and nothing else is,
 /// but what belongs to every container.
 pub(super) fn binds(spec: &PlanSpec, answers: &Answers) -> Given {
-    let seen = Table::read(answers).map(|table| {
+    let seen = answers.mounts().map(|table| {
         let others = table.0.iter().filter(|mount| !is_usual(spec, mount));
         Binds(
             others
@@ -292,9 +294,9 @@ pub(super) fn binds(spec: &PlanSpec, answers: &Answers) -> Given {
 
 /// The planned binds with the flags that they have, planned or not.
 fn with_flags(spec: &PlanSpec, answers: &Answers) -> String {
-    let table = Table::read(answers).unwrap_or(Table(Vec::new()));
+    let table = answers.mounts();
     let binds = spec.mounts.0.iter().map(|bind| {
-        let mount = table.at(&bind.target);
+        let mount = table.as_ref().ok().and_then(|it| it.at(&bind.target));
         let flags = FLAGS.into_iter();
         let flags = flags.filter(|flag| mount.is_some_and(|mount| mount.has(flag)));
         let flags: Vec<&str> = flags.collect();
@@ -356,7 +358,7 @@ pub(super) fn kernel_paths(spec: &PlanSpec) -> impl Iterator<Item = &String> {
 
 /// Each path is hidden, or read-only, or not there at all on this kernel.
 pub(super) fn kernel_paths_given(spec: &PlanSpec, answers: &Answers) -> Given {
-    let table = match Table::read(answers) {
+    let table = match answers.mounts() {
         Ok(table) => table,
         Err(why) => return Given::Unseen(why),
     };

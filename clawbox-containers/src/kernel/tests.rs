@@ -120,7 +120,11 @@ fn record(text: &str) -> Answers {
         }
         answers.insert(look.clone(), Answer { result, bytes });
     }
-    assert_eq!(answers.0.len(), by_name.len(), "each look has its answer");
+    assert_eq!(
+        answers.seen.len(),
+        by_name.len(),
+        "each look has its answer"
+    );
     answers
 }
 

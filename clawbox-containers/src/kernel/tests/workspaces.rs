@@ -54,11 +54,11 @@ fn the_directory_that_was_looked_at_is_the_one_inside() {
     }
     let mut cut = seen(1000, IDENTITY, 0);
     let look = Look::Identity(TARGET.to_owned());
-    cut.0.get_mut(&look).unwrap().bytes.truncate(8);
+    cut.seen.get_mut(&look).unwrap().bytes.truncate(8);
     check(true, &cut, Some("another directory"));
-    cut.0.get_mut(&look).unwrap().result = -2;
+    cut.seen.get_mut(&look).unwrap().result = -2;
     check(true, &cut, Some("errno 2"));
-    cut.0.remove(&look);
+    cut.seen.remove(&look);
     check(true, &cut, Some("nobody looked"));
 }
 
