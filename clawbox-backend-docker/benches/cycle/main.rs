@@ -105,8 +105,7 @@ async fn execs(host: &str, docker: &Docker, manager: &Manager) -> Outcome<()> {
 async fn each_way(sandbox: &exec::Sandbox<'_>, host: &str, docker: &Docker) -> Outcome<()> {
     let mut table = Table::new(["bare API", "docker exec", "clawbox"]);
     for round in 0..=EXECS {
-        for turn in 0..3 {
-            let way = (round + turn) % 3;
+        for way in table::order(round) {
             tokio::time::sleep(REST).await;
             let start = Instant::now();
             match way {

@@ -62,8 +62,7 @@ async fn spawns(host: &str, bare: &Bare, backend: &PodmanBackend, profile: &str)
     let mut table = Table::new(["bare API", "podman run --rm", "clawbox"]);
     // The first round warms up and is not counted.
     for round in 0..=SPAWNS {
-        for turn in 0..3 {
-            let way = (round + turn) % 3;
+        for way in table::order(round) {
             sleep(REST);
             let start = Instant::now();
             match way {
@@ -107,8 +106,7 @@ async fn each_way(
 ) -> Outcome<()> {
     let mut table = Table::new(["bare API", "podman exec", "clawbox"]);
     for round in 0..=EXECS {
-        for turn in 0..3 {
-            let way = (round + turn) % 3;
+        for way in table::order(round) {
             sleep(REST);
             let start = Instant::now();
             match way {
