@@ -34,7 +34,7 @@ use std::{
     time::Duration,
 };
 use tempfile::NamedTempFile;
-use tokio::{sync::OnceCell, task::spawn_blocking, time::sleep};
+use tokio::{sync::OnceCell, time::sleep};
 
 /// How long after each other a container that is waited for is looked at, in milliseconds.
 const LOOKS: [u64; 7] = [2, 4, 8, 16, 32, 64, 128];
@@ -197,7 +197,7 @@ impl ContainerEngine for PodmanEngine {
             mut spec,
             seccomp_profile,
         } = encode::create(plan.spec(), max_processes(), rootless)?;
-        let profile = file_of(seccomp_profile.to_owned()).await?;
+        let profile = file_of(seccomp_profile)?;
         spec.seccomp_profile_path = path_of(&profile)?;
         self.send(&spec).await
     }
@@ -302,8 +302,8 @@ pub(crate) fn path_of(profile: &NamedTempFile) -> EngineResult<String> {
 }
 
 /// A file for the service alone, in this user's runtime directory where there is one. It is gone when this is dropped.
-pub(crate) async fn file_of(seccomp_profile: String) -> EngineResult<NamedTempFile> {
-    let make = move || {
+pub(crate) fn file_of(seccomp_profile: &str) -> EngineResult<NamedTempFile> {
+    let make = || -> io::Result<NamedTempFile> {
         let mut builder = tempfile::Builder::new();
         builder.prefix("clawbox-seccomp-").suffix(".json");
         let mut file = match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()) {
@@ -313,8 +313,7 @@ pub(crate) async fn file_of(seccomp_profile: String) -> EngineResult<NamedTempFi
         file.write_all(seccomp_profile.as_bytes())?;
         Ok(file)
     };
-    let made = spawn_blocking(make).await.map_err(io::Error::from);
-    made.flatten().map_err(|error| {
+    make().map_err(|error| {
         let text = format!("a file for the seccomp profile: {error}");
         EngineError::new(EngineErrorKind::Refused, text).with_source(error)
     })

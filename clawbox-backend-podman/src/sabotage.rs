@@ -39,7 +39,7 @@ pub fn create(
         let Some(profile) = profile else {
             return podman.send(&body).await;
         };
-        let profile = file_of(profile).await?;
+        let profile = file_of(&profile)?;
         body["seccomp_profile_path"] = json!(path_of(&profile)?);
         podman.send(&body).await
     }

@@ -20,7 +20,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{task::yield_now, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How much later than the limit alone the deadline on the label is: the limit counts from the start, and the
@@ -48,9 +48,16 @@ impl<E: ContainerEngine> Life<E> {
                 .engine
                 .ensure_image(image, self.shared.policy.pull(), &progress),
         );
+        // While the engine looks.
+        let awaited = async {
+            yield_now().await;
+            self.await_process_one()
+        };
         // A fetch may be dropped half way; the calls after it are waited for, so that their outcome is known.
-        let image_facts = tokio::select! {
-            found = looked_up => found.map_err(|error| self.image_error(error))?,
+        let (image_facts, awaited) = tokio::select! {
+            (found, awaited) = async { tokio::join!(looked_up, awaited) } => {
+                (found.map_err(|error| self.image_error(error))?, awaited?)
+            }
             () = self.unwanted(abandoned) => return Err(self.given_up()),
         };
         let ours = Ours {
@@ -60,7 +67,6 @@ impl<E: ContainerEngine> Life<E> {
                 + self.admission.timeout().duration()
                 + START_ALLOWANCE,
         };
-        let awaited = self.await_process_one()?;
         let init_dir = awaited.as_ref().map(|_| match self.init_dir.get() {
             Some(place) => place.dir().to_owned(),
             None => CONTAINER_INIT_DIR.into(),
