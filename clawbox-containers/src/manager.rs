@@ -8,6 +8,7 @@ mod exec;
 mod lifecycle;
 mod orphans;
 mod output;
+mod prepare;
 mod process_one;
 mod reaper;
 mod registry;
@@ -38,6 +39,7 @@ use clawbox_types::{
     ContainerStatus, EnforcementReport, EngineInfo, ExecReport, ExecRequest, ExitReport, Workspace,
 };
 use lifecycle::{Life, Tether};
+use prepare::LastImage;
 use registry::Registry;
 use std::{
     collections::BTreeMap,
@@ -92,6 +94,7 @@ struct Shared<E> {
     owner: OwnerId,
     /// Where process 1 of each container is awaited. Dropped before the lease, by which others know whose it was.
     places: Mutex<Option<Places>>,
+    last_image: LastImage,
     lease: Mutex<Option<Lease>>,
     /// Whose containers were adopted. To everybody else they live meanwhile.
     claims: Mutex<BTreeMap<OwnerId, Claim>>,
@@ -144,6 +147,7 @@ impl<E: ContainerEngine> ContainerManager<E> {
                 lease: Mutex::default(),
                 claims: Mutex::default(),
                 places: Mutex::default(),
+                last_image: LastImage::default(),
                 on_pull,
                 beyond_the_host: OnceCell::new(),
                 keep: CancellationToken::new(),
@@ -202,6 +206,7 @@ impl<E: ContainerEngine> ContainerManager<E> {
             proxy_dir,
             workspaces,
             init_dir: OnceLock::new(),
+            asked: AtomicBool::new(false),
             unanswered: AtomicBool::new(false),
             may_run: AtomicBool::new(false),
         })

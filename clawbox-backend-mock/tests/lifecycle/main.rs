@@ -6,6 +6,7 @@ mod adopt;
 mod capacity;
 mod deadline;
 mod exec;
+mod image;
 mod kill;
 mod late;
 mod orphans;

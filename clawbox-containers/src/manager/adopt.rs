@@ -2,8 +2,8 @@
 
 use super::{
     Shared,
-    bring_up::START_ALLOWANCE,
     lifecycle::{Bounds, Running, Tether, Watch},
+    prepare::START_ALLOWANCE,
     reaper::is_silence,
 };
 use crate::{

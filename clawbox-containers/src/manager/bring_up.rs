@@ -1,105 +1,36 @@
-//! The way up: image, plan, create, gate 1, attach, start, and what process 1 has to say.
+//! The way up of a container that is created: gate 1, attach, start, and what process 1 has to say.
 
 use super::{
-    calls::refusal,
     lifecycle::{Life, Running},
-    process_one::Awaited,
+    prepare::Prepared,
 };
 use crate::{
     engine::{ContainerEngine, EngineError, EngineErrorKind, EnginePhase, EngineWarning},
     error::{ContainerError, ContainerResult},
-    init::CONTAINER_INIT_DIR,
-    labels::Ours,
-    plan::ContainerPlan,
-    policy::Placement,
     verify::{not_understood, refusals, verify},
 };
 use clawbox_types::ContainerStatus;
 use std::{
     pin::pin,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
 };
-use tokio::{task::yield_now, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How much later than the limit alone the deadline on the label is: the limit counts from the start, and the
-/// label is written before the container is created.
-pub(super) const START_ALLOWANCE: Duration = Duration::from_secs(5);
-
 impl<E: ContainerEngine> Life<E> {
-    /// Finds the image and compiles the plan. On any error the engine was not asked to create anything.
-    pub(super) async fn prepare(
-        &self,
-        abandoned: &CancellationToken,
-    ) -> ContainerResult<(ContainerPlan, Option<Awaited>)> {
-        let calls = &self.shared.calls;
-        let image = self.admission.image();
-        let observer = self.shared.on_pull.clone();
-        let progress = move |step| {
-            if let Some(observer) = &observer {
-                observer(step);
-            }
-        };
-        let looked_up = calls.bounded(
-            "find the image",
-            calls.timeouts.image,
-            calls
-                .engine
-                .ensure_image(image, self.shared.policy.pull(), &progress),
-        );
-        // While the engine looks.
-        let awaited = async {
-            yield_now().await;
-            self.await_process_one()
-        };
-        // A fetch may be dropped half way; the calls after it are waited for, so that their outcome is known.
-        let (image_facts, awaited) = tokio::select! {
-            (found, awaited) = async { tokio::join!(looked_up, awaited) } => {
-                (found.map_err(|error| self.image_error(error))?, awaited?)
-            }
-            () = self.unwanted(abandoned) => return Err(self.given_up()),
-        };
-        let ours = Ours {
-            id: self.id().clone(),
-            owner: self.shared.owner,
-            deadline: self.shared.config.clock.now()
-                + self.admission.timeout().duration()
-                + START_ALLOWANCE,
-        };
-        let init_dir = awaited.as_ref().map(|_| match self.init_dir.get() {
-            Some(place) => place.dir().to_owned(),
-            None => CONTAINER_INIT_DIR.into(),
-        });
-        let plan = self.admission.compile(
-            &image_facts,
-            Placement {
-                identity: self.identity.clone(),
-                labels: ours.encode(),
-                proxy_dir: self.proxy_dir.clone(),
-                init_dir,
-            },
-        )?;
-        Ok((plan, awaited))
-    }
-
     /// Brings the container up to the point where its command runs. On any error something may be left at
     /// the engine.
     pub(super) async fn bring_up(
         &self,
-        plan: &ContainerPlan,
-        awaited: Option<Awaited>,
+        prepared: Prepared,
         abandoned: &CancellationToken,
     ) -> ContainerResult<Running> {
         let calls = &self.shared.calls;
-        self.shared.renew_lease();
-        let mut warnings = calls
-            .change("create the container", calls.engine.create(plan))
-            .await
-            .inspect_err(|error| {
-                let unanswered = refusal(error).is_none();
-                self.unanswered.store(unanswered, Ordering::Relaxed);
-            })?;
+        let Prepared {
+            plan,
+            awaited,
+            mut warnings,
+        } = prepared;
         if plan.errand().is_none() {
             warnings.extend(self.beyond_the_host().await?.iter().cloned());
         }
@@ -226,20 +157,6 @@ impl<E: ContainerEngine> Life<E> {
             id: self.id().clone(),
             expected: "wanted until it runs",
             actual: ContainerStatus::Killed,
-        }
-    }
-
-    fn image_error(&self, error: ContainerError) -> ContainerError {
-        match error {
-            ContainerError::EngineFailed { source, .. }
-                if source.kind() == EngineErrorKind::ImageNotFound =>
-            {
-                ContainerError::ImageNotFound {
-                    image: Box::new(self.admission.image().clone()),
-                    source,
-                }
-            }
-            other => other,
         }
     }
 }

@@ -57,7 +57,9 @@ pub(super) struct Life<E: ContainerEngine> {
     pub(super) workspaces: Vec<OpenWorkspace>,
     /// Where its process 1 connects to us, where that is a directory of the host's.
     pub(super) init_dir: OnceLock<Place>,
-    /// Whether the engine was asked to create it and did not answer.
+    /// Whether the engine was asked to create it.
+    pub(super) asked: AtomicBool,
+    /// Whether it did not answer that.
     pub(super) unanswered: AtomicBool,
     /// Whether the command may run, or have run, though nobody has said so.
     pub(super) may_run: AtomicBool,
@@ -103,18 +105,13 @@ pub(super) struct Running {
 impl<E: ContainerEngine> Life<E> {
     /// Brings the container up, tells `answer`, and stays with it until the engine confirms that it is gone.
     pub(super) async fn run(self, abandoned: CancellationToken, answer: Answer) {
-        let (plan, reception) = match self.prepare(&abandoned).await {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                self.fail(&error);
-                self.forget();
-                return tell(Some((answer, error)));
-            }
-        };
         // Boxed, as it is much larger than what comes after it, and a task is as large as its largest part.
-        match Box::pin(self.bring_up(&plan, reception, &abandoned)).await {
+        let brought_up = Box::pin(async {
+            let prepared = self.prepare(&abandoned).await?;
+            self.bring_up(prepared, &abandoned).await
+        });
+        match brought_up.await {
             Ok(running) => {
-                drop(plan);
                 Count::Spawned.up();
                 let info = self.record.set_running();
                 tracing::info!(container = %self.id(), image = %self.admission.image(), "container spawned");
@@ -124,7 +121,11 @@ impl<E: ContainerEngine> Life<E> {
             }
             Err(error) => {
                 self.fail(&error);
-                self.take_back(error, answer).await;
+                if self.asked.load(Ordering::Relaxed) {
+                    return self.take_back(error, answer).await;
+                }
+                self.forget();
+                tell(Some((answer, error)));
             }
         }
     }
