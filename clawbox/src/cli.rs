@@ -15,6 +15,7 @@ mod manual;
 mod ps;
 mod pull;
 mod run;
+mod sandbox;
 mod say;
 mod shell;
 mod status;

@@ -2,7 +2,7 @@
 
 mod terminal;
 
-use super::{hints, input, interrupt::Interrupts, pull::Pull, run::Options, say::Say, status};
+use super::{hints, input, interrupt::Interrupts, pull::Pull, sandbox::Options, say::Say, status};
 use clawbox::{
     Config, ContainerError, ContainerResult, ExecHandle, ExecRequest, containers::Sandbox,
 };

@@ -2,7 +2,11 @@
 
 use super::*;
 use clap::{CommandFactory, Parser};
-use clawbox::containers::policy::SecurityPolicy;
+use clawbox::{
+    ContainerSecurityConfig, InitProgram, PolicyItem, PullPolicy, ResourceLimits,
+    containers::{policy::SecurityPolicy, seccomp::SeccompProfileName},
+    types::DEFAULT_AGENT_IMAGE,
+};
 
 #[derive(Parser)]
 struct Cli {
