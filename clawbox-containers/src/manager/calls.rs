@@ -55,7 +55,7 @@ impl<E: ContainerEngine> Calls<E> {
                 source,
             },
             EngineErrorKind::Unsupported => ContainerError::Unsupported {
-                what: call.to_owned(),
+                what: format!("the call to {call}"),
                 reason: source.to_string(),
             },
             _ => ContainerError::EngineFailed { call, source },
