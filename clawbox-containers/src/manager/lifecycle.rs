@@ -33,8 +33,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long the caller of a failed spawn waits for the engine to confirm that nothing is left.
-const CLEAN_UP_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the caller of a spawn waits for the engine to confirm that nothing is left of what is taken back.
+pub(super) const CLEAN_UP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// When a create that was not answered is looked for again, each time after the one before: for two minutes. What comes
 /// later is the reaper's.

@@ -1,6 +1,10 @@
 //! The way to a container that is created: the image, the plan, and the call.
 
-use super::{calls::refusal, lifecycle::Life, process_one::Awaited};
+use super::{
+    calls::refusal,
+    lifecycle::{CLEAN_UP_PATIENCE, Life},
+    process_one::Awaited,
+};
 use crate::{
     config::InitProgram,
     engine::{ContainerEngine, EngineErrorKind, EngineWarning, ImageFacts},
@@ -27,9 +31,6 @@ pub(super) const START_ALLOWANCE: Duration = Duration::from_secs(5);
 
 /// How long the look at the image may take for what was created meanwhile to be of use: its label counts from before.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// How long a container of what the image no longer is may take to be gone.
-const CLEAN_UP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A container that the engine says it has created.
 pub(super) struct Prepared {
