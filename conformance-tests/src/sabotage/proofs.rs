@@ -55,6 +55,11 @@ impl Proofs {
         cases.map(String::as_str)
     }
 
+    /// Whether this is listed as unproven.
+    pub(super) fn lists(&self, id: &str) -> bool {
+        self.unproven.contains(id)
+    }
+
     /// Whether all of it is so, and nothing is missing.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ pub struct TwoWay {
     sabotages: Vec<&'static Sabotage>,
     jobs: usize,
     all: bool,
+    believing: bool,
 }
 
 /// The areas whose cases look from inside a container at what the kernel makes of its plan.
@@ -59,6 +60,7 @@ impl TwoWay {
             sabotages: sabotages.into_iter().collect(),
             jobs,
             all: false,
+            believing: false,
         }
     }
 
@@ -73,6 +75,13 @@ impl TwoWay {
     #[must_use]
     pub fn all(mut self, all: bool) -> Self {
         self.all = all;
+        self
+    }
+
+    /// Whether what is listed as unproven is believed, and not looked for again.
+    #[must_use]
+    pub fn believing(mut self, believing: bool) -> Self {
+        self.believing = believing;
         self
     }
 
@@ -95,7 +104,8 @@ impl TwoWay {
     }
 
     /// Tries the pairs that are known, and looks for others where something is in none that holds: for a case that
-    /// catches, for each sabotage, and then for a sabotage that is caught, for each case; the likely ones first.
+    /// catches, for each sabotage, and then for a sabotage that is caught, for each case; the
+    /// likely ones first.
     pub fn judge(
         &self,
         known: &Proofs,
@@ -114,6 +124,7 @@ impl TwoWay {
             caught
         };
         let enough = |caught| caught && !self.all;
+        let believed = |id: &str| self.believing && known.lists(id);
 
         each(self.jobs, &self.sabotages, |sabotage| {
             for case in tried.iter().filter(|case| is_canary(case)) {
@@ -129,11 +140,13 @@ impl TwoWay {
             }
         });
 
-        let open = lock(&verdicts).uncaught();
-        let open = if self.all {
-            self.sabotages.clone()
-        } else {
-            open
+        let open = match self.all {
+            true => self.sabotages.clone(),
+            false => {
+                let mut open = lock(&verdicts).uncaught();
+                open.retain(|sabotage| !believed(&format!("sabotage {}", sabotage.id())));
+                open
+            }
         };
         each(self.jobs, &open, |sabotage| {
             let mut others = tried.clone();
@@ -145,8 +158,9 @@ impl TwoWay {
             others.iter().any(|case| enough(catches(sabotage, case)));
         });
 
-        let (idle, living) = lock(&verdicts).still_open();
-        let idle = if self.all { Vec::new() } else { idle };
+        let (mut idle, living) = lock(&verdicts).still_open();
+        // Where all was tried, there is nothing left to look for.
+        idle.retain(|case| !self.all && !believed(case.id()));
         each(self.jobs, &idle, |case| {
             let mut likely = living.clone();
             likely.sort_by_cached_key(|sabotage| likeness.of(sabotage, case));
@@ -237,6 +251,29 @@ mod tests {
         let listed = [LIST, "sabotage policy/pids: why\ncgroups/pids: why\n"].concat();
         let table = "policy/network: policy/network\n";
         assert_eq!(held(&ALL[..1], table, &listed), Ok(()));
+    }
+
+    #[test]
+    fn what_is_listed_is_looked_for_again_where_the_list_is_not_believed() {
+        let trials = |believing| {
+            let cases = cases().filter(|case| CASES.contains(&case.id()));
+            let sabotages = sabotages().filter(|sabotage| SABOTAGES.contains(&sabotage.id()));
+            let listed = [LIST, "sabotage policy/pids: why\ncgroups/pids: why\n"].concat();
+            let known = Proofs::parse("policy/network: policy/network\n", &listed);
+            let trials = AtomicUsize::new(0);
+            let two_way = TwoWay::new(cases, sabotages, 1).believing(believing);
+            two_way.judge(&known, |sabotage, case| {
+                let canary = is_canary(case);
+                trials.fetch_add(usize::from(!canary), Ordering::Relaxed);
+                match (sabotage.id(), case.id()) {
+                    ("policy/network", "policy/network") => Tried::Failed("so".to_owned()),
+                    _ => Tried::Held,
+                }
+            });
+            trials.into_inner()
+        };
+        assert_eq!(trials(true), 1, "the pair of the table alone");
+        assert!(trials(false) > 1);
     }
 
     #[test]
