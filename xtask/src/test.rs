@@ -16,11 +16,12 @@ use crate::matrix;
 use crate::steps::Steps;
 use crate::workspace::{self, cargo, run as done};
 
-/// The tests of the rootless engine, which its user runs: the arguments of a `cargo test` for each.
+/// The tests of the rootless engine, which its user runs: the arguments of a `cargo test` for each. Their names are no
+/// other package's, so that they are those which the workspace's tests have built.
 const AS_ROOTLESS_USER: &[&[&str]] = &[
-    &["-p", "clawbox-backend-podman", "--test", "rootless"],
-    &["-p", "clawbox-backend-podman", "--test", "engine_init"],
-    &["-p", "clawbox", "--test", "cli", "--", "podman/"],
+    &["--test", "rootless"],
+    &["--test", "rootless_engine_init"],
+    &["--test", "cli", "--", "podman/"],
 ];
 
 #[derive(Args, Debug)]
@@ -191,7 +192,8 @@ impl Engines {
     fn test_as_user(&self) -> Result<()> {
         let runner = runner::as_user(&Service::of_workspace(Kind::PodmanRootless)?)?;
         for args in AS_ROOTLESS_USER {
-            let mut tests = cargo(["test", "--all-features", "--no-fail-fast"])?;
+            let all = ["test", "--workspace", "--all-features", "--no-fail-fast"];
+            let mut tests = cargo(all)?;
             if !runner.is_empty() {
                 tests.args(["--config", &runner::as_setting(&runner)]);
             }

@@ -17,6 +17,6 @@ fn main() -> ExitCode {
         .cannot(PolicyItem::Cpu, WHY)
         .cannot(PolicyItem::CpuShares, WHY)
         .engine_init("to see what is left without ours")
-        .ledger(include_str!("engine_init.txt"));
+        .ledger(include_str!("rootless_engine_init.txt"));
     suite.run(|| async { PODMAN.connect(|host| PodmanEngine::connect(Some(host))) })
 }
