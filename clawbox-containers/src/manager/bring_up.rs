@@ -90,22 +90,26 @@ impl<E: ContainerEngine> Life<E> {
             tracing::debug!(container = %self.id(), "container started");
             Ok(())
         };
+        let now = || (Instant::now(), self.shared.config.clock.now());
         let meet = async {
             match (awaited, plan.errand()) {
                 (Some(awaited), Some(errand)) => {
                     let met = self.meet(awaited, &started, plan.spec(), report, errand, abandoned);
                     let (report, told) = met.await?;
-                    Ok((report, Some(told)))
+                    // The engine may take longer to say that it has started.
+                    Ok((report, Some((told, now()))))
                 }
                 _ => Ok((report, None)),
             }
         };
-        let (report, told) = both(start, meet).await.inspect_err(|_| output.abort())?;
+        let (report, met) = both(start, meet).await.inspect_err(|_| output.abort())?;
+        let (told, since) = met.unzip();
+        let (since, started_at) = since.unwrap_or_else(now);
         // First to be set, as this task is the only one that sets it.
         drop(self.record.enforcement.set(report));
         Ok(Running {
-            since: Instant::now(),
-            started_at: self.shared.config.clock.now(),
+            since,
+            started_at,
             output,
             told,
         })
