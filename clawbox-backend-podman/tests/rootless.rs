@@ -1,21 +1,10 @@
-//! The conformance suite on a rootless Podman whose host gives users no limits, such as one on control groups v1: the one
-//! that `CLAWBOX_TEST_PODMAN_ROOTLESS_HOST` names, and no other. It is run as that Podman's user.
+//! The conformance suite on a rootless Podman whose host gives users no limits.
 
-use clawbox_backend_podman::PodmanEngine;
-use clawbox_conformance::{Suite, test_engine::TestEngine};
-use clawbox_containers::types::PolicyItem;
+#[path = "common/rootless.rs"]
+mod rootless;
+
 use std::process::ExitCode;
 
-const PODMAN: TestEngine = TestEngine::new("podman-rootless", "CLAWBOX_TEST_PODMAN_ROOTLESS_HOST");
-const WHY: &str = "control groups v1 give a user no limits";
-
 fn main() -> ExitCode {
-    let suite = Suite::new("podman-rootless")
-        .cannot(PolicyItem::Pids, WHY)
-        .cannot(PolicyItem::Memory, WHY)
-        .cannot(PolicyItem::Swap, WHY)
-        .cannot(PolicyItem::Cpu, WHY)
-        .cannot(PolicyItem::CpuShares, WHY)
-        .ledger(include_str!("rootless.txt"));
-    suite.run(|| async { PODMAN.connect(|host| PodmanEngine::connect(Some(host))) })
+    rootless::run(rootless::suite().ledger(include_str!("rootless.txt")))
 }
